@@ -1,0 +1,88 @@
+//! What the Rownd contract settled where the vendor is silent (section 10), row by row, and what no wire case can look into.
+//!
+//! | question | shown by (`tests/cases/rownd/…`, else a test) |
+//! |---|---|
+//! | `m` in `expiration` | expiration_m_is_minutes |
+//! | over-long expiration | expiration_wrong |
+//! | API-made auth link reusable? | redeem_once |
+//! | no `verification_type` | verification_none |
+//! | unknown `data` keys | refused_data_unknown |
+//! | same new address twice | same_new_address_twice |
+//! | app links: unverified matches | app_written_addresses_match, typed_addresses_do_not_match |
+//! | lifetime of `/me` links | me_magic_lifetime |
+//! | missing `redirect_url` | redirect_absent, me_magic_without_home |
+//! | JSON or redirect | redeem_json_asks, redeem_json_immediate, redeem_browser_immediate |
+//! | what a browser carries home | redeem_browser_immediate; `a_browser_carries_the_session_home` here |
+//! | statuses of dead links | redeem_unknown, redeem_expired, redeem_once |
+//! | PUT profile | profile_put_replaces |
+//! | `after` | profile_list |
+//! | sign-out body | sign_out_by_app, sign_out_everywhere, sign_out_here |
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use passlink_engine::apps::Opening;
+use passlink_engine::apps::manage::SaveClient;
+use passlink_engine::caller::{RequestContext, Scopes};
+use passlink_engine::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+#[test]
+fn every_case_that_the_table_names_is_there() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/rownd");
+    let rows: Vec<&str> = include_str!("rownd.rs").lines().filter(|line| line.starts_with("//! | ")).skip(1).collect();
+    assert_eq!(rows.len(), 15, "the contract has as many");
+    for row in rows {
+        let shown = row.rsplit('|').nth(1).unwrap().split(';').next().unwrap();
+        for case in shown.split(',') {
+            assert!(cases.join(format!("{}.http", case.trim())).is_file(), "{row}");
+        }
+    }
+}
+
+/// Both decoders that clients use read what stands in the fragment, whatever the ids and the tokens are, and nothing in it has to be escaped in an address.
+#[tokio::test]
+async fn a_browser_carries_the_session_home() {
+    let app = TestApp::with(|setup| setup.app.opening = Opening::Immediate).await;
+    let client = SaveClient {
+        client_id: Some("key_shop".to_owned()),
+        client_secret: Some(Secret::new("ras_0123456789abcdef0123456789abcdef".to_owned())),
+        scopes: Scopes::parse("*"),
+        label: None,
+        expires_at: None,
+    };
+    app.engine.save_client(&app.engine.operator(&RequestContext::default(), &app.app().name).unwrap(), client).await.unwrap();
+    let headers = [
+        ("x-rownd-app-key", "key_shop"),
+        ("x-rownd-app-secret", "ras_0123456789abcdef0123456789abcdef"),
+        ("content-type", "application/json"),
+    ];
+    for (number, user) in ["__default__", "a", "ab", "abc", "a|b", "a+b@c", "__uuid__", "__objectid__"].into_iter().enumerate() {
+        let body = json!({
+            "user_id": user, "data": {"email": format!("a{number}@example.com")}, "redirect_url": "https://app.example.com/x?a=1"
+        });
+        let made = app.anonymous("POST", "/hub/auth/magic", &headers, body.to_string()).await.json();
+        let path = made["link"].as_str().unwrap().strip_prefix(&app.public).unwrap();
+        let led = app.anonymous("GET", path, &[("accept", "text/html")], "").await;
+        let (address, fragment) = led.location().split_once('#').unwrap();
+        assert_eq!((led.status.as_u16(), address), (302, "https://app.example.com/x?a=1"));
+        let carried = fragment.strip_prefix("rph_init=").unwrap();
+        assert!(carried.bytes().all(|b| b.is_ascii_alphanumeric()), "{carried}");
+        let read = STANDARD.decode(carried).unwrap();
+        assert!(read == STANDARD_NO_PAD.decode(carried).unwrap() && read == URL_SAFE_NO_PAD.decode(carried).unwrap());
+        let session: Value = serde_json::from_slice(&read).unwrap();
+        let mut keys: Vec<&str> = session.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["access_token", "app_id", "app_user_id", "refresh_token"]);
+        assert_eq!(session["app_user_id"], made["app_user_id"]);
+        // And it is a session.
+        let bearer = format!("Bearer {}", session["access_token"].as_str().unwrap());
+        let own = app.anonymous("GET", "/me", &[("authorization", &bearer)], "").await;
+        assert_eq!((own.status.as_u16(), &own.json()["data"]["user_id"]), (200, &made["app_user_id"]));
+        let next = app.post_json("/hub/auth/token", &json!({"refresh_token": session["refresh_token"]})).await;
+        assert_eq!(next.status, 200, "{}", next.body);
+    }
+}
