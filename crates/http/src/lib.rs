@@ -40,6 +40,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<String>,
     /// Dialects not served at all.
     pub dialects_off: Vec<String>,
+    /// Becomes true when the server is to stop: answers that would go on for minutes end then.
+    pub stopping: Option<tokio::sync::watch::Receiver<bool>>,
     /// For tests only: called before every handler.
     pub failpoint: Option<Failpoint>,
 }

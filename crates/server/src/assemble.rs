@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::output::told;
+use crate::stop::Stop;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// An engine, and what wakes its dispatcher.
@@ -122,11 +123,12 @@ fn note(what: &str, name: &str, saved: Saved) {
 ///
 /// # Errors
 /// The bad setting by its name.
-pub fn router(engine: &Arc<Engine>, config: &Config, dev: bool) -> anyhow::Result<Router> {
+pub fn router(engine: &Arc<Engine>, config: &Config, dev: bool, stop: &Stop) -> anyhow::Result<Router> {
     let settings = HttpSettings {
         dev,
         trusted_proxies: config.server.trusted_proxies.clone(),
         dialects_off: config.server.dialects_off.clone(),
+        stopping: Some(stop.hear()),
         failpoint: None,
     };
     passlink_http::router(Arc::clone(engine), settings).map_err(told).context("[server]")

@@ -11,7 +11,7 @@ use crate::assemble::{self, Assembled};
 use crate::config::Config;
 use crate::listener::tls::{Certificate, LOOK_EVERY};
 use crate::listener::{Listener, bind};
-use crate::stop::{Stop, stop};
+use crate::stop::{Stop, Stopper, stop};
 use crate::{jobs, telemetry};
 
 /// A server that is ready to run.
@@ -22,6 +22,8 @@ pub struct Ready {
     certificate: Option<Arc<Certificate>>,
     metrics: Option<Metrics>,
     sends_mail: bool,
+    stop_listening: Stopper,
+    listening: Stop,
 }
 
 struct Metrics {
@@ -57,7 +59,8 @@ pub async fn prepare(config: &Config, listener: TcpListener, dev: bool) -> anyho
         }
         None => None,
     };
-    let router = assemble::router(&assembled.engine, config, dev)?;
+    let (stop_listening, listening) = stop();
+    let router = assemble::router(&assembled.engine, config, dev, &listening)?;
     let tls = certificate.as_ref().map(Certificate::acceptor).transpose()?;
     Ok(Ready {
         assembled,
@@ -65,6 +68,8 @@ pub async fn prepare(config: &Config, listener: TcpListener, dev: bool) -> anyho
         certificate,
         metrics,
         sends_mail: config.server.sends_mail,
+        stop_listening,
+        listening,
     })
 }
 
@@ -76,12 +81,11 @@ impl Ready {
     pub async fn run(self, word: impl Future<Output = &'static str>) -> anyhow::Result<()> {
         let drain = self.listener.settings.drain_timeout;
         // Requests in progress may still queue mail: jobs hear the word after the listener is done.
-        let (stop_listening, listening) = stop();
         let (stop_jobs, working) = stop();
         let wake = self.sends_mail.then(|| Arc::clone(&self.assembled.wake));
         let mut jobs = jobs::start(&self.assembled.engine, &self.assembled.notices, wake, &working);
         spawn_helpers(&mut jobs, self.certificate, self.metrics, &working);
-        let mut server = tokio::spawn(self.listener.run(listening));
+        let mut server = tokio::spawn(self.listener.run(self.listening));
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
         let ended = tokio::select! {
             signal = word => {
@@ -92,7 +96,7 @@ impl Ready {
             ended = &mut server => Some(format!("the listener ended by itself: {ended:?}")),
         };
         let deadline = tokio::time::Instant::now() + drain;
-        stop_listening.stop();
+        self.stop_listening.stop();
         if !server.is_finished() && !server.await.unwrap_or(false) {
             tracing::warn!("requests were cut off, for they took longer than the time for draining");
         }

@@ -33,6 +33,11 @@ impl Stop {
         let _ = receiver.wait_for(|stopped| *stopped).await;
     }
 
+    /// For rooms that know nothing of this one: true from the word on.
+    pub fn hear(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
     /// Whether the word was given.
     pub fn is_given(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()

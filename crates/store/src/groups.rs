@@ -544,16 +544,11 @@ impl GroupStore for SqlStore {
 
     async fn delete_group(&self, app: AppId, group: GroupRef, right: Right, event: Event) -> Result<UpdateGroupOutcome> {
         let args = (app, group, right, event);
-        self.write(args, |tx, (app, group, right, event)| Box::pin(delete(tx, *app, group, *right, event))).await
+        self.write_alone(args, |tx, (app, group, right, event)| Box::pin(delete(tx, *app, group, *right, event))).await
     }
 
     async fn insert_member(&self, new: InsertMember) -> Result<InsertMemberOutcome> {
-        // Whoever comes first holds the group alone.
-        let turn = match &new.group {
-            GroupRef::Id(id) => id.as_bytes().to_vec(),
-            GroupRef::External(id) => id.as_bytes().to_vec(),
-        };
-        self.write_in_turn(turn, new, |tx, new| Box::pin(insert_member(tx, new))).await
+        self.write_alone(new, |tx, new| Box::pin(insert_member(tx, new))).await
     }
 
     async fn find_member(&self, app: AppId, group: GroupRef, member: MemberRef) -> Result<Option<Member>> {
@@ -588,7 +583,7 @@ impl GroupStore for SqlStore {
         event: Event,
     ) -> Result<MemberOutcome> {
         let args = (app, group, member, right, event);
-        self.write(args, |tx, (app, group, member, right, event)| {
+        self.write_alone(args, |tx, (app, group, member, right, event)| {
             Box::pin(delete_member(tx, *app, group, *member, *right, event))
         })
         .await
@@ -617,6 +612,6 @@ impl GroupStore for SqlStore {
     }
 
     async fn settle_invite(&self, settle: SettleInvite) -> Result<SettleOutcome> {
-        self.write(settle, |tx, settle| Box::pin(invites::settle(tx, settle))).await
+        self.write_alone(settle, |tx, settle| Box::pin(invites::settle(tx, settle))).await
     }
 }

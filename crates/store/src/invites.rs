@@ -31,7 +31,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     CHANGE_ROLES = "UPDATE invites SET roles = $1 WHERE id = $2 AND group_id = $3 AND app_id = $4 AND state = 1 RETURNING member_id";
     MEMBER_ROLES = "UPDATE members SET roles = $1 WHERE id = $2 AND state = 2";
-    ACCEPT = "UPDATE invites SET state = 2, accepted_at = $1 WHERE id = $2 AND state = 1 RETURNING member_id";
+    ACCEPT = "UPDATE invites SET state = 2, accepted_at = $1 WHERE id = $2 AND state = 1
+        AND EXISTS (SELECT 1 FROM members m WHERE m.id = invites.member_id) RETURNING member_id";
     ACTIVATE = "UPDATE members SET state = 1 WHERE id = $1 AND state <> 1";
     DELETE = "DELETE FROM invites WHERE id = $1 RETURNING member_id";
     DELETE_PENDING = "DELETE FROM members WHERE id = $1 AND state <> 1";

@@ -5,6 +5,18 @@ use tokio::sync::oneshot;
 
 use crate::tx::{Body, Running, Tx};
 
+/// With what a write shares its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// With the writes of other requests, and their sync.
+    Group,
+    /// The same on SQLite. On PostgreSQL with nothing: it takes several rows that others want too, and in a group, which holds what its bodies took until all
+    /// are done, no order of theirs would keep two groups from waiting for each other.
+    Alone,
+    /// With others, and without waiting for the sync: what it wrote need not survive a crash.
+    Soft,
+}
+
 /// A write of any kind, as the writers see it.
 pub(crate) trait Job: Send {
     /// Runs the body and keeps its result; answers whether it succeeded.
@@ -19,8 +31,8 @@ pub(crate) trait Job: Send {
     /// Whether its body failed for a reason that may be gone when it runs again, such as a deadlock with another server.
     fn may_pass(&self) -> bool;
 
-    /// Whether the answer may go out before the sync: what it wrote need not survive a crash.
-    fn is_soft(&self) -> bool;
+    /// With what it shares its transaction.
+    fn share(&self) -> Share;
 
     /// Sends the kept result, which is now durable (or an error).
     fn answer(self: Box<Self>);
@@ -32,16 +44,16 @@ pub(crate) trait Job: Send {
 pub(crate) struct Write<A, T> {
     args: A,
     body: Body<A, T>,
-    soft: bool,
+    share: Share,
     turn: Vec<u8>,
     result: Option<Result<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<A: Send + Sync + 'static, T: Send + 'static> Write<A, T> {
-    pub(crate) fn job(args: A, body: Body<A, T>, soft: bool, turn: Vec<u8>) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
+    pub(crate) fn job(args: A, body: Body<A, T>, share: Share, turn: Vec<u8>) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
         let (reply, answer) = oneshot::channel();
-        (Box::new(Self { args, body, soft, turn, result: None, reply }), answer)
+        (Box::new(Self { args, body, share, turn, result: None, reply }), answer)
     }
 }
 
@@ -68,8 +80,8 @@ impl<A: Send + Sync + 'static, T: Send + 'static> Job for Write<A, T> {
         matches!(&self.result, Some(Err(error)) if *error.kind() == ErrorKind::Unavailable)
     }
 
-    fn is_soft(&self) -> bool {
-        self.soft
+    fn share(&self) -> Share {
+        self.share
     }
 
     fn answer(self: Box<Self>) {

@@ -35,7 +35,7 @@ use passlink_engine::{Error, Result};
 pub use failpoint::Failpoint;
 pub use statements::{Statements, all_statements};
 
-use crate::job::Write;
+use crate::job::{Share, Write};
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::tx::Body;
@@ -95,7 +95,22 @@ impl SqlStore {
         args: A,
         body: Body<A, T>,
     ) -> Result<T> {
-        let (job, answer) = Write::job(args, body, false, turn);
+        self.submit(Share::Group, turn, args, body).await
+    }
+
+    /// The same for a body that takes several rows which others want too.
+    pub(crate) async fn write_alone<A: Send + Sync + 'static, T: Send + 'static>(&self, args: A, body: Body<A, T>) -> Result<T> {
+        self.submit(Share::Alone, Vec::new(), args, body).await
+    }
+
+    async fn submit<A: Send + Sync + 'static, T: Send + 'static>(
+        &self,
+        share: Share,
+        turn: Vec<u8>,
+        args: A,
+        body: Body<A, T>,
+    ) -> Result<T> {
+        let (job, answer) = Write::job(args, body, share, turn);
         let answer = match &self.backend {
             Backend::Sqlite(sqlite) => {
                 sqlite.writer.submit(job)?;
@@ -110,7 +125,7 @@ impl SqlStore {
     pub(crate) async fn write_soft<A: Send + Sync + 'static, T: Send + 'static>(&self, args: A, body: Body<A, T>) -> Result<T> {
         match &self.backend {
             Backend::Sqlite(sqlite) => {
-                let (job, answer) = Write::job(args, body, true, Vec::new());
+                let (job, answer) = Write::job(args, body, Share::Soft, Vec::new());
                 sqlite.writer.submit(job)?;
                 answer.await.map_err(|_| Error::unavailable("the writer stopped"))?
             }

@@ -103,9 +103,13 @@ impl Connections {
         &self.settings.host
     }
 
-    /// A kept connection that still answers, or a new one. Waits while `pool_size` of them are in use.
-    pub(super) async fn take(&self) -> Result<Connection, Failure> {
-        let permit = self.permits.clone().acquire_owned().await.ok();
+    /// The right to a connection; waits while `pool_size` of them are in use.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.ok()
+    }
+
+    /// A kept connection that still answers, or a new one.
+    pub(super) async fn take(&self, permit: Option<OwnedSemaphorePermit>) -> Result<Connection, Failure> {
         while let Some(mut connection) = self.pop_idle() {
             if connection.idle_since.elapsed() < LONGEST_IDLE && connection.answers(self.limits.connect).await {
                 connection.permit = permit;

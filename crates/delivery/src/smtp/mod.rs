@@ -15,6 +15,9 @@ use crate::report;
 use crate::settings::InvalidSettings;
 use connection::{Connections, Stage};
 
+/// How long a message waits for one of the connections; with the time that sending may take, less than a worker may hold it.
+const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(25);
+
 pub use settings::{SmtpSecurity, SmtpSettings};
 
 /// Sends through a mail server.
@@ -47,10 +50,15 @@ impl Sender for SmtpSender {
             Ok(mime) => mime,
             Err(why) => return SendOutcome::Refused { why },
         };
+        // Waiting for others is no fault of the server's, so it has a time of its own.
+        let Ok(turn) = tokio::time::timeout(LONGEST_WAIT, self.connections.turn()).await else {
+            let why = format!("all connections to {} were busy for {LONGEST_WAIT:?}", self.connections.host());
+            return SendOutcome::Retry { why, after: None };
+        };
         let whole = self.connections.limits().whole;
         // A connection that is dropped half-way, because time is up, is closed and never used again.
         let attempt = async {
-            let mut connection = match self.connections.take().await {
+            let mut connection = match self.connections.take(turn).await {
                 Ok(connection) => connection,
                 Err(error) => return reply::failure(&error, Stage::Open, self.connections.host(), message),
             };

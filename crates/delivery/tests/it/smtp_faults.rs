@@ -26,10 +26,13 @@ async fn a_refused_recipient_is_refused_and_masked() {
 #[tokio::test]
 async fn sec_47_faults_that_may_pass_are_reported_as_such() {
     let sink = SmtpSink::start(SmtpOptions::default()).await;
-    let sender = SmtpSender::new("mail", impatient(&sink)).expect("valid");
-    for (to, said) in
-        [("later@example.com", "451"), ("drop@example.com", "ended the connection"), ("stall@example.com", "within 1s")]
-    {
+    let sender = SmtpSender::new("mail", plain(&sink)).expect("valid");
+    let impatient = SmtpSender::new("mail", impatient(&sink)).expect("valid");
+    for (sender, to, said) in [
+        (&sender, "later@example.com", "451"),
+        (&sender, "drop@example.com", "ended the connection"),
+        (&impatient, "stall@example.com", "within 1s"),
+    ] {
         let outcome = sender.send(&message_to(to)).await;
         expect(&outcome, "retry");
         assert!(class(&outcome).1.contains(said), "{outcome:?}");

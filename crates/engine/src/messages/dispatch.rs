@@ -85,7 +85,12 @@ impl Engine {
         let id = claimed.message.id;
         let (kind, finish) = self.attempt(&claimed).await.unwrap_or_else(|error| {
             tracing::error!(message_id = %id, error = error.log_line(), "a message could not be prepared");
-            (EventKind::MessageDead, Finish::Dead { why: "it could not be prepared".to_owned() })
+            let why = "it could not be prepared".to_owned();
+            match error.kind() {
+                // It was accepted, and what is away for a moment comes back.
+                ErrorKind::Unavailable => self.later(&claimed, why, None),
+                _ => (EventKind::MessageDead, Finish::Dead { why }),
+            }
         });
         let sent = matches!(finish, Finish::Sent { .. });
         if let Err(error) = self.report(&claimed, kind, finish).await {
@@ -98,12 +103,16 @@ impl Engine {
     async fn attempt(&self, claimed: &ClaimedMessage) -> Result<(EventKind, Finish)> {
         let now = self.clock.now();
         let message = &claimed.message;
-        let Some(app) = self.directory().app(message.app) else {
-            return Ok((EventKind::MessageDead, Finish::Dead { why: "its app is gone".to_owned() }));
-        };
         if now >= message.expires_at {
             return Ok((EventKind::MessageExpired, Finish::Dropped { why: "the link expired first".to_owned() }));
         }
+        if self.directory().app(message.app).is_none() {
+            // Another replica may have made it a moment ago.
+            self.refresh_directory().await?;
+        }
+        let Some(app) = self.directory().app(message.app) else {
+            return Ok((EventKind::MessageDead, Finish::Dead { why: "its app is gone".to_owned() }));
+        };
         let payload = Payload::open(&self.keys, message.id, &message.payload)?;
         // The look-up is here and not in the request, so that the answer's time tells nothing about the address (`security.md` 31).
         if app.settings.sign_up == SignUp::Closed && self.store.find_user_by_email(app.id, &payload.to).await?.is_none() {
@@ -151,6 +160,11 @@ impl Engine {
                 (why, None)
             }
         };
+        self.later(claimed, why, wish)
+    }
+
+    /// Another try after a pause, unless the link would have expired by then.
+    fn later(&self, claimed: &ClaimedMessage, why: String, wish: Option<Lifetime>) -> (EventKind, Finish) {
         let next_at = self.clock.now().plus(self.pause(claimed.attempt, wish));
         if next_at >= claimed.message.expires_at {
             return (EventKind::MessageDead, Finish::Dead { why });

@@ -56,9 +56,10 @@ impl Engine {
         }
         let parsed = Token::parse(token).filter(|t| t.kind() == TokenKind::Session).ok_or_else(dead)?;
         let hash = self.keys.token_hash(&parsed);
+        let before = self.sessions.before_read();
         let signed_in = Arc::new(self.store.find_session_by_token(hash, TokenKind::Session).await?.ok_or_else(dead)?);
         self.sessions.remember_token(Door::SessionToken, token, signed_in.session.id, signed_in.session.expires_at);
-        self.sessions.remember(&signed_in, now);
+        self.sessions.remember(&signed_in, now, before);
         self.admit(signed_in, now)
     }
 
@@ -71,8 +72,9 @@ impl Engine {
         let signed_in = match self.sessions.signed_in(id, now).filter(|known| known.session.app == app) {
             Some(signed_in) => signed_in,
             None => {
+                let before = self.sessions.before_read();
                 let read = Arc::new(self.store.find_session(app, id).await?.ok_or_else(dead)?);
-                self.sessions.remember(&read, now);
+                self.sessions.remember(&read, now, before);
                 read
             }
         };

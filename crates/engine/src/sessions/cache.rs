@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use moka::sync::Cache;
@@ -21,7 +22,13 @@ pub(crate) enum Door<'a> {
 pub(crate) struct SessionCache {
     tokens: Cache<[u8; 32], Known>,
     sessions: Cache<SessionId, Arc<Entry>>,
+    /// How often something was forgotten: what was read before is not remembered afterwards, for it may be what was forgotten.
+    forgotten: AtomicU64,
 }
+
+/// The moment before a session is read from storage.
+#[derive(Clone, Copy)]
+pub(crate) struct BeforeRead(u64);
 
 #[derive(Clone, Copy)]
 struct Known {
@@ -40,7 +47,7 @@ impl SessionCache {
     pub(crate) const BELIEVED_MILLIS: i64 = 1_500;
 
     pub(crate) fn new(most: u64) -> Self {
-        Self { tokens: Cache::new(most), sessions: Cache::new(most) }
+        Self { tokens: Cache::new(most), sessions: Cache::new(most), forgotten: AtomicU64::new(0) }
     }
 
     /// What was verified at one door says nothing at another, so the door is part of the key.
@@ -76,12 +83,21 @@ impl SessionCache {
         self.tokens.insert(Self::key(door, token), Known { session, expires_at });
     }
 
-    pub(crate) fn remember(&self, signed_in: &Arc<SignedIn>, now: Timestamp) {
+    /// To be taken before a session is read that is to be remembered.
+    pub(crate) fn before_read(&self) -> BeforeRead {
+        BeforeRead(self.forgotten.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn remember(&self, signed_in: &Arc<SignedIn>, now: Timestamp, before: BeforeRead) {
+        if self.forgotten.load(Ordering::SeqCst) != before.0 {
+            return;
+        }
         self.sessions.insert(signed_in.session.id, Arc::new(Entry { signed_in: Arc::clone(signed_in), read_at: now }));
     }
 
     /// Forgets a session that changed or ended.
     pub(crate) fn forget(&self, id: SessionId) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.sessions.invalidate(&id);
     }
 }

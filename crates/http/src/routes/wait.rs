@@ -17,6 +17,7 @@ use passlink_engine::links::redeem::{CodeFor, Redemption};
 use passlink_engine::links::wait::{Again, Progress, Waiting};
 use passlink_engine::redirects::RedirectTarget;
 use passlink_engine::{Error, ErrorKind, Result};
+use tokio::sync::watch;
 
 use super::guard::{Fields, Form};
 use super::link;
@@ -129,6 +130,18 @@ pub(super) async fn status(State(web): Shared, Segment(id): Segment, headers: He
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], json(state)).into_response()
 }
 
+/// Waits so long; whether the server is to stop.
+async fn stops_within(stopping: Option<watch::Receiver<bool>>, time: Duration) -> bool {
+    match stopping {
+        // Who would say it is gone: it stops.
+        Some(mut stopping) => tokio::time::timeout(time, stopping.wait_for(|stops| *stops)).await.is_ok(),
+        None => {
+            tokio::time::sleep(time).await;
+            false
+        }
+    }
+}
+
 /// The state, whenever it changes.
 pub(super) async fn events(State(web): Shared, Segment(id): Segment, headers: HeaderMap) -> Response {
     let Ok(id) = parse(&id) else { return crate::frame::empty(http::StatusCode::NOT_FOUND) };
@@ -143,7 +156,10 @@ pub(super) async fn events(State(web): Shared, Segment(id): Segment, headers: He
                 return Some((event, (look, now, web, headers)));
             }
             look += 1;
-            tokio::time::sleep(LOOK).await;
+            // The page asks for another stream, of another server, or looks by itself.
+            if stops_within(web.settings.stopping.clone(), LOOK).await {
+                return None;
+            }
         }
         None
     });

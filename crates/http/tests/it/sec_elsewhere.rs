@@ -207,3 +207,26 @@ async fn sec_13_a_link_asked_for_by_api_is_bound_to_a_browser_that_shows_its_pro
     assert!(app.browser(Kind::SafariIos).open(bound.path()).await.is_elsewhere_page(), "now it is known to keep it");
     assert!(person.open(bound.path()).await.signs_in());
 }
+
+/// A stream that would go on for minutes ends when the server is told to stop, so that it stops in time.
+#[tokio::test]
+async fn sec_51_a_waiting_screen_does_not_hold_the_server_up() {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let app = TestApp::with(|setup| {
+        setup.http.dev = true;
+        setup.http.stopping = Some(stopping);
+    })
+    .await;
+    let person = app.browser(Kind::Chrome);
+    let screen = person.ask("ada@example.com").await;
+    let cookies = format!("__Host-passlink-browser={}", person.cookie("__Host-passlink-browser").unwrap());
+    let asked = request("GET", &format!("{screen}/events"), &[("cookie", &cookies)], "");
+    let response = app.respond(asked).await;
+    assert_eq!(response.status(), 200);
+    let whole = tokio::spawn(axum::body::to_bytes(response.into_body(), 4096));
+    let start = std::time::Instant::now();
+    stop.send_replace(true);
+    let whole = tokio::time::timeout(std::time::Duration::from_secs(20), whole).await.expect("it ends").unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&whole).contains("pending"), "{whole:?}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(9), "ten seconds are all there is");
+}

@@ -22,9 +22,9 @@ fn router() -> Router {
 
 fn short() -> ListenerSettings {
     ListenerSettings {
-        header_timeout: Duration::from_millis(300),
-        body_timeout: Duration::from_millis(300),
-        idle_timeout: Duration::from_millis(900),
+        header_timeout: Duration::from_millis(1000),
+        body_timeout: Duration::from_millis(1000),
+        idle_timeout: Duration::from_millis(2000),
         ..ListenerSettings::default()
     }
 }
@@ -58,18 +58,19 @@ async fn sec_40_dripping_headers_are_cut_while_others_are_served() {
     }
     let all = async { while drips.join_next().await.transpose().expect("no drip was answered").is_some() {} };
     tokio::time::timeout(PATIENCE, all).await.expect("every dripping socket is cut");
-    assert!(start.elapsed() >= Duration::from_millis(300), "cut before their time");
+    assert!(start.elapsed() >= Duration::from_millis(1000), "cut before their time");
 }
 
 #[tokio::test]
 async fn sec_40_a_dripping_body_is_cut() {
     let running = serve(router(), short()).await;
     let mut stream = running.connect().await;
-    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").await.unwrap();
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n").await.unwrap();
     let (mut reader, mut writer) = stream.into_split();
     let drip = tokio::spawn(async move {
         let mut tick = tokio::time::interval(Duration::from_millis(20));
-        for _ in 0..99 {
+        // Without end; a body that is as long as it says would be answered.
+        for _ in 0..100_000 {
             tick.tick().await;
             if writer.write_all(b"x").await.is_err() {
                 return;
@@ -77,12 +78,10 @@ async fn sec_40_a_dripping_body_is_cut() {
         }
     });
     let mut answer = Vec::new();
-    let start = Instant::now();
     // A reset after the answer is fine too.
     let _ = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut answer)).await.expect("the connection is cut");
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 4") || answer.is_empty(), "{answer}");
-    assert!(start.elapsed() < Duration::from_millis(1900), "it waited for the whole body");
     drip.abort();
 }
 
@@ -142,7 +141,7 @@ async fn an_idle_connection_may_stay_longer_than_headers_may_take() {
     let start = Instant::now();
     let answer = read_to_end(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 200"));
-    assert!(start.elapsed() >= Duration::from_millis(900), "cut after {:?}", start.elapsed());
+    assert!(start.elapsed() >= Duration::from_millis(2000), "cut after {:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -60,14 +60,22 @@ async fn check(server: &Process, syncs: &Syncs, log: &str) {
         let after = syncs.of_files(log);
         assert!(after > before, "request {number} was acknowledged, and its log was not synced since it came");
     }
-    let before = syncs.of_files(log);
-    let mut all = JoinSet::new();
-    for number in 0..TOGETHER {
-        all.spawn(acknowledged(server.port, ALONE + number));
+    // Those that come while another is being written share; a busy machine may let them come one by one, but not each time.
+    let mut counts = Vec::new();
+    for round in 0..5 {
+        let before = syncs.of_files(log);
+        let mut all = JoinSet::new();
+        for number in 0..TOGETHER {
+            all.spawn(acknowledged(server.port, ALONE + round * TOGETHER + number));
+        }
+        all.join_all().await;
+        counts.push(syncs.of_files(log) - before);
+        if counts.last().is_some_and(|count| *count < TOGETHER / 2) {
+            break;
+        }
     }
-    all.join_all().await;
-    let shared = syncs.of_files(log) - before;
-    assert!((1..TOGETHER / 2).contains(&shared), "{shared} syncs for {TOGETHER} requests at once");
+    assert!(counts.iter().all(|count| *count > 0), "acknowledged without a sync: {counts:?}");
+    assert!(counts.last().is_some_and(|count| *count < TOGETHER / 2), "{counts:?} syncs for {TOGETHER} requests at once");
 }
 
 async fn acknowledged(port: u16, number: usize) {

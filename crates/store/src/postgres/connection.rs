@@ -37,7 +37,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn read(url: &str, authorities: Option<&str>) -> Result<Self> {
         let mut config: tokio_postgres::Config =
-            url.parse().map_err(|e| Error::invalid("database.url", format!("is not a PostgreSQL URL: {e}")))?;
+            checked(url).parse().map_err(|e| Error::invalid("database.url", format!("is not a PostgreSQL URL: {e}")))?;
+        if config.get_ssl_mode() == SslMode::Prefer && !config.get_hosts().iter().all(is_here) {
+            // "Where the server can" would be in clear text wherever somebody in between says that it cannot.
+            config.ssl_mode(SslMode::Require);
+        }
         config.connect_timeout(PATIENCE);
         config.keepalives_idle(Duration::from_secs(30));
         let tls = match config.get_ssl_mode() {
@@ -72,6 +76,22 @@ impl Settings {
             .await
             .map_err(failed)?;
         Ok(client)
+    }
+}
+
+/// The URL in the driver's words. Whenever there is TLS, the certificate's chain and name are checked, which is what `verify-ca` and `verify-full` ask for; the
+/// driver knows neither.
+fn checked(url: &str) -> String {
+    ["verify-full", "verify-ca"]
+        .iter()
+        .fold(url.to_owned(), |url, mode| url.replace(&format!("sslmode={mode}"), "sslmode=require"))
+}
+
+/// Whether a host is this machine, which nobody is in between.
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
     }
 }
 
@@ -243,5 +263,35 @@ pub(crate) fn failed(error: tokio_postgres::Error) -> Error {
         // Class 22, 23 and 42 are defects of ours; everything else (connection, resources, operator, deadlock) passes.
         Some(state) if ["22", "23", "42"].contains(&state.code().get(..2).unwrap_or_default()) => Error::internal(error),
         _ => Error::unavailable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(url: &str) -> SslMode {
+        Settings::read(url, None).unwrap().hosts[0].get_ssl_mode()
+    }
+
+    #[tokio::test]
+    async fn sec_30_clear_text_is_for_this_machine_or_asked_for() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        for (url, expected) in [
+            ("postgres://passlink@db.example.com/passlink?sslmode=verify-full", SslMode::Require),
+            ("postgres://passlink@db1,db2/passlink?sslmode=verify-full", SslMode::Require),
+            ("postgres://passlink@db.example.com/passlink?sslmode=verify-ca", SslMode::Require),
+            ("host=db.example.com user=passlink sslmode=verify-full", SslMode::Require),
+            ("postgres://passlink@db.example.com/passlink?sslmode=require", SslMode::Require),
+            ("postgres://passlink@db.example.com/passlink?sslmode=prefer", SslMode::Require),
+            ("postgres://passlink@db.example.com/passlink", SslMode::Require),
+            ("postgres://passlink@localhost,db.example.com/passlink", SslMode::Require),
+            ("postgres://passlink@db.example.com/passlink?sslmode=disable", SslMode::Disable),
+            ("postgres://passlink@localhost/passlink", SslMode::Prefer),
+            ("postgres://passlink@127.0.0.1/passlink", SslMode::Prefer),
+        ] {
+            assert_eq!(mode(url), expected, "{url}");
+        }
+        assert!(Settings::read("postgres://passlink@db/passlink?sslmode=nonsense", None).is_err());
     }
 }

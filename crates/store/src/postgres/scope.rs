@@ -1,8 +1,9 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::{join_all, try_join};
 use futures_util::{TryStreamExt, pin_mut};
 use passlink_engine::{Error, Result};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
@@ -13,15 +14,29 @@ use crate::tx::{Append, Kind, Row, Value};
 pub(crate) struct PostgresScope {
     pub(crate) connection: Arc<Connection>,
     appended: Mutex<Vec<(&'static Append, Vec<Value>)>>,
+    /// What the server refused first; after that it refuses everything.
+    refused: OnceLock<SqlState>,
 }
 
 impl PostgresScope {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection, appended: Mutex::default() }
+        Self { connection, appended: Mutex::default(), refused: OnceLock::new() }
+    }
+
+    fn failed(&self, error: tokio_postgres::Error) -> Error {
+        if let Some(state) = error.code() {
+            self.refused.get_or_init(|| state.clone());
+        }
+        self.connection.failed(error)
+    }
+
+    /// What the server refused first, if it was not a body that gave up by itself.
+    pub(crate) fn refused(&self) -> Option<&SqlState> {
+        self.refused.get()
     }
 
     pub(crate) async fn many(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
-        let failed = |error| self.connection.failed(error);
+        let failed = |error| self.failed(error);
         let statement = self.connection.prepared(sql).await?;
         let rows = self.connection.client.query_raw(&statement, values).await.map_err(failed)?;
         pin_mut!(rows);
@@ -43,7 +58,7 @@ impl PostgresScope {
 
     pub(crate) async fn run(&self, sql: &'static str, values: &[Value]) -> Result<u64> {
         let statement = self.connection.prepared(sql).await?;
-        self.connection.client.execute_raw(&statement, values).await.map_err(|error| self.connection.failed(error))
+        self.connection.client.execute_raw(&statement, values).await.map_err(|error| self.failed(error))
     }
 
     pub(crate) fn append(&self, insert: &'static Append, values: Vec<Value>) {
@@ -65,7 +80,7 @@ impl PostgresScope {
         for (insert, rows) in tables {
             inserts.push((self.connection.prepared(insert.many).await?, arrays(insert, rows)?));
         }
-        let failed = |error| self.connection.failed(error);
+        let failed = |error| self.failed(error);
         let inserted = async {
             let sent = inserts.iter().map(|(statement, arrays)| self.connection.client.execute_raw(statement, arrays));
             join_all(sent).await.into_iter().try_for_each(|result| result.map(|_| ())).map_err(failed)

@@ -1,5 +1,5 @@
 //! Writer tasks: each takes what waits, runs the bodies of the group at the same time over one pipelining connection in one transaction, and commits once.
-//! When anything in a group fails, the group is undone and each body runs again alone.
+//! When anything in a group fails, the group is undone and runs again in halves, until what fails stands alone.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::PATIENCE;
 use super::connection::{Connector, failed};
 use super::scope::PostgresScope;
-use crate::job::Job;
+use crate::job::{Job, Share};
 use crate::tx::Tx;
 
 /// Writes that may wait; more are refused at once instead of waiting in vain.
@@ -57,19 +57,38 @@ async fn next_group(waiting: &Mutex<mpsc::Receiver<Box<dyn Job>>>) -> Option<Job
 
 async fn work(connector: Connector, waiting: Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>) {
     while let Some(mut group) = next_group(&waiting).await {
+        group.sort_by(|one, other| one.turn().cmp(other.turn()));
+        let (alone, shared): (Jobs, Jobs) = group.into_iter().partition(|job| job.share() == Share::Alone);
+        write(&connector, shared).await;
+        for job in alone {
+            write(&connector, vec![job]).await;
+        }
+    }
+}
+
+/// Writes a group. One that was undone is halved until the failing bodies stand alone: the others still share their syncs, and nobody waits for a commit each.
+async fn write(connector: &Connector, group: Jobs) {
+    let mut undone = vec![group];
+    while let Some(mut group) = undone.pop() {
         // Whoever waited too long behind a group that hung has had the answer that it did not work.
         group.retain(|job| job.is_awaited());
-        group.sort_by(|one, other| one.turn().cmp(other.turn()));
-        let fate = run_group(&connector, &mut group).await;
-        match fate {
+        if group.is_empty() {
+            continue;
+        }
+        match run_group(connector, &mut group).await {
             Fate::Committed => group.into_iter().for_each(Job::answer),
             Fate::Lost(error) => fail_all(group, &error),
-            Fate::Undone(error) if group.len() == 1 => alone(&connector, group, error).await,
-            Fate::Undone(error) => {
-                tracing::debug!(error = error.log_line(), jobs = group.len(), "a group of writes runs again one by one");
-                for job in group {
-                    alone(&connector, vec![job], Error::unavailable("deadlock")).await;
+            Fate::Undone(error) if group.len() <= 1 => alone(connector, group, error).await,
+            // Halves would get into each other's way again, and a deadlock costs a second each time.
+            Fate::Contended => {
+                for job in group.into_iter().filter(|job| job.is_awaited()) {
+                    alone(connector, vec![job], contended()).await;
                 }
+            }
+            Fate::Undone(error) => {
+                tracing::debug!(error = error.log_line(), jobs = group.len(), "a group of writes runs again in halves");
+                let second = group.split_off(group.len() / 2);
+                undone.extend([second, group]);
             }
         }
     }
@@ -81,6 +100,8 @@ enum Fate {
     Committed,
     /// Nothing of it is in the database.
     Undone(Error),
+    /// The same, for something changed or waited under it that may be gone by the next time.
+    Contended,
     /// Nobody knows, or the server is away: never reported as a success.
     Lost(Error),
 }
@@ -110,6 +131,7 @@ async fn run_group(connector: &Connector, group: &mut Jobs) -> Fate {
             Ok(()) => Fate::Committed,
             Err(error) if connection.client.is_closed() => Fate::Lost(error),
             Err(error) => match connection.client.batch_execute("ROLLBACK").await {
+                Ok(()) if group.len() > 1 && passes(&scope, group) => Fate::Contended,
                 Ok(()) => Fate::Undone(error),
                 Err(lost) => Fate::Lost(failed(lost)),
             },
@@ -124,6 +146,20 @@ async fn run_group(connector: &Connector, group: &mut Jobs) -> Fate {
     }
 }
 
+fn contended() -> Error {
+    Error::unavailable("the same rows are changed by others")
+}
+
+/// Whether what undid a group may be gone when it runs again.
+fn passes(scope: &PostgresScope, group: &Jobs) -> bool {
+    match scope.refused() {
+        // Class 40: undone in favour of another transaction (PostgreSQL, appendix A).
+        Some(state) => state.code().starts_with("40"),
+        // No statement failed: a body found what it could not go on with.
+        None => group.iter().any(|job| job.may_pass()),
+    }
+}
+
 /// Runs one body by itself; a deadlock with another replica is tried again.
 async fn alone(connector: &Connector, mut single: Jobs, first: Error) {
     let mut error = first;
@@ -135,6 +171,7 @@ async fn alone(connector: &Connector, mut single: Jobs, first: Error) {
         match run_group(connector, &mut single).await {
             Fate::Committed => return single.into_iter().for_each(Job::answer),
             Fate::Undone(again) => error = again,
+            Fate::Contended => error = contended(),
             Fate::Lost(lost) => return fail_all(single, &lost),
         }
     }

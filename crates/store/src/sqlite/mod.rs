@@ -14,8 +14,21 @@ use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 use crate::tx::{Body, Row, Tx, Value};
 pub(crate) use writer::Writer;
 
-/// How long a write waits for another process's group.
-const BUSY: Duration = Duration::from_secs(5);
+/// How often, at most, another process is given time for its group.
+const PATIENCE: i32 = 5_000;
+/// How long each time. SQLite's own waiting grows to a tenth of a second, and would miss the short gaps between the groups of a busy server for seconds.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Another process is writing: waits a moment; whether to try again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, which tells nobody when it is done; this is the writer's own thread"
+)]
+fn wait_for_others(tries: i32) -> bool {
+    std::thread::sleep(PAUSE);
+    tries < PATIENCE
+}
+
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 128;
 
@@ -74,8 +87,8 @@ fn connect(path: &Path, writes: bool) -> Result<Connection> {
     flags |=
         if writes { OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     let open = || -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY)?;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_handler(Some(wait_for_others))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         if writes {
             connection.pragma_update(None, "journal_mode", "WAL")?;

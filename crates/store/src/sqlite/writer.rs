@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tokio::sync::mpsc;
 
 use super::control;
-use crate::job::Job;
+use crate::job::{Job, Share};
 use crate::tx::Tx;
 
 /// Writes that may wait; more are refused at once instead of waiting in vain.
@@ -48,14 +48,14 @@ fn work(connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 
 fn write_group(tx: &mut Tx, group: &mut Vec<Box<dyn Job>>) {
     // A group of soft writes alone needs no sync; the next durable group syncs the log with what is before it.
-    let soft = group.iter().all(|job| job.is_soft());
+    let soft = group.iter().all(|job| job.share() == Share::Soft);
     let begun = if soft {
         sql(tx, "PRAGMA synchronous = NORMAL").and_then(|()| sql(tx, "BEGIN IMMEDIATE"))
     } else {
         sql(tx, "BEGIN IMMEDIATE")
     };
     match begun {
-        Ok(()) => run_group(tx, group),
+        Ok(()) => run_group(tx, group, soft),
         Err(error) => fail_all(group, &error),
     }
     if soft && let Err(error) = sql(tx, "PRAGMA synchronous = FULL") {
@@ -68,22 +68,23 @@ fn write_group(tx: &mut Tx, group: &mut Vec<Box<dyn Job>>) {
     }
 }
 
-fn run_group(tx: &mut Tx, group: &mut Vec<Box<dyn Job>>) {
-    let mut durable = Vec::with_capacity(group.len());
+/// Soft writes among durable ones do not wait for their sync; among themselves they are seen by whoever has been answered.
+fn run_group(tx: &mut Tx, group: &mut Vec<Box<dyn Job>>, all_soft: bool) {
+    let mut done = Vec::with_capacity(group.len());
     for mut job in group.drain(..) {
         let run = sql(tx, "SAVEPOINT one").map(|()| run_one(tx, &mut job));
         match run {
-            Ok(()) if job.is_soft() => job.answer(),
-            Ok(()) => durable.push(job),
+            Ok(()) if job.share() == Share::Soft && !all_soft => job.answer(),
+            Ok(()) => done.push(job),
             Err(error) => job.fail(&error.log_line()),
         }
     }
     match sql(tx, "COMMIT") {
-        Ok(()) => durable.into_iter().for_each(Job::answer),
+        Ok(()) => done.into_iter().for_each(Job::answer),
         Err(error) => {
             // Nothing of this group is in the database: a commit that fails on SQLite leaves the transaction open.
             let _ = sql(tx, "ROLLBACK");
-            fail_all(&mut durable, &error);
+            fail_all(&mut done, &error);
         }
     }
 }

@@ -8,6 +8,7 @@ mod line;
 mod session;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
@@ -89,6 +90,8 @@ struct Shared {
     commands: Mutex<Vec<String>>,
     connections: Mutex<usize>,
     slow: Semaphore,
+    /// How many messages to `slow` were read to their end.
+    waiting: AtomicUsize,
 }
 
 /// A running sink; it stops when dropped.
@@ -113,6 +116,7 @@ impl SmtpSink {
             commands: Mutex::default(),
             connections: Mutex::default(),
             slow: Semaphore::new(0),
+            waiting: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -168,6 +172,11 @@ impl SmtpSink {
     /// How many connections were accepted.
     pub fn connections(&self) -> usize {
         *lock(&self.shared.connections)
+    }
+
+    /// How many messages to `slow` were read to their end so far, answered or not.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::SeqCst)
     }
 
     /// Lets one message to `slow` be answered.

@@ -1,6 +1,7 @@
 //! One SMTP session: RFC 5321 with AUTH (4954), STARTTLS (3207) and enhanced status codes (2034).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -202,7 +203,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         match fault_of(&to) {
             "drop" => return None,
             "stall" => std::future::pending::<()>().await,
-            "slow" => self.shared.slow.acquire().await.ok()?.forget(),
+            "slow" => {
+                self.shared.waiting.fetch_add(1, Ordering::SeqCst);
+                self.shared.slow.acquire().await.ok()?.forget();
+            }
             _ => {}
         }
         let last = fault_of(&to) == "last";

@@ -187,7 +187,7 @@ async fn work(
                 Ok(groups) => {
                     let person = ImportedUser { groups, ..person };
                     let (engine, caller) = (Arc::clone(&engine), caller.clone());
-                    under_way.spawn(async move { (line, id, one(&engine, &caller, person, is_dry).await) });
+                    under_way.spawn(async move { (line, id, patiently(&engine, &caller, person, is_dry).await) });
                 }
             },
         }
@@ -224,6 +224,20 @@ impl Groups {
         }
         Ok(memberships)
     }
+}
+
+/// How often a person is tried again, and how long after: a database that is slow for a moment does not end an hour of work.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_secs(1);
+
+async fn patiently(engine: &Engine, caller: &Caller, person: ImportedUser, is_dry: bool) -> Result<(Imported, u64), Error> {
+    for _ in 1..TRIES {
+        match one(engine, caller, person.clone(), is_dry).await {
+            Err(error) if *error.kind() == ErrorKind::Unavailable => tokio::time::sleep(PAUSE).await,
+            done => return done,
+        }
+    }
+    one(engine, caller, person, is_dry).await
 }
 
 async fn one(engine: &Engine, caller: &Caller, person: ImportedUser, is_dry: bool) -> Result<(Imported, u64), Error> {
