@@ -182,6 +182,11 @@ impl Error {
         &self.kind
     }
 
+    /// Whether somebody else has what was asked for.
+    pub fn is_taken(&self) -> bool {
+        matches!(&self.kind, ErrorKind::Invalid(fields) if fields.iter().any(|field| field.problem == Problem::Taken))
+    }
+
     /// The sentence for the caller.
     pub fn message(&self) -> &str {
         &self.message

@@ -25,6 +25,7 @@ pub mod time;
 pub mod users;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 
 use apps::directory::Directory;
@@ -89,6 +90,8 @@ pub struct Engine {
     directory: RwLock<Arc<Directory>>,
     sessions: SessionCache,
     limiter: Limiter,
+    /// The second in which an unknown key was last looked for.
+    looked_for_key: AtomicI64,
     /// Held while a first key is made: an RSA key costs a processor for a good while, and everybody needs the same one.
     making_key: futures_util::lock::Mutex<()>,
 }
@@ -111,6 +114,7 @@ impl Engine {
             wake: parts.wake,
             directory: RwLock::default(),
             limiter: Limiter::default(),
+            looked_for_key: AtomicI64::default(),
             making_key: futures_util::lock::Mutex::default(),
         };
         engine.refresh_directory().await?;

@@ -10,9 +10,10 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use futures_util::FutureExt;
-use http::header::VARY;
+use http::header::{HOST, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use passlink_engine::Error;
+use passlink_engine::redirects::Origin;
 
 use crate::Peer;
 use crate::dialects::Dialect;
@@ -26,9 +27,18 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 #[derive(Clone)]
 pub(crate) struct Logged(pub Arc<Error>);
 
-/// Writes the body of an answer that shows the request's id, which is known only here.
+/// Writes the body of an answer that shows what is known only here.
 #[derive(Clone)]
-pub(crate) struct Finish(pub Arc<dyn Fn(&str) -> Body + Send + Sync>);
+pub(crate) struct Finish(pub Arc<dyn Fn(Framed<'_>) -> Body + Send + Sync>);
+
+/// What is known only here.
+#[derive(Clone, Copy)]
+pub(crate) struct Framed<'a> {
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The server's own origin.
+    pub origin: &'a Origin,
+}
 
 pub(crate) fn around(routes: Router<Arc<Web>>, web: &Arc<Web>) -> Router<Arc<Web>> {
     routes.layer(from_fn_with_state(Arc::clone(web), frame)).layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -39,6 +49,7 @@ async fn frame(State(web): State<Arc<Web>>, mut request: Request, next: Next) ->
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
+    take_authority(&mut request);
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let address = peer.map(|peer| web.proxies.client(peer, request.headers()));
     let request_id = web.engine.new_request_id();
@@ -57,7 +68,7 @@ async fn frame(State(web): State<Arc<Web>>, mut request: Request, next: Next) ->
     let mut response = answered.unwrap_or_else(|panic| panicked(&web, dialect, &request_id, panic.as_ref()));
 
     if let Some(Finish(finish)) = response.extensions_mut().remove() {
-        *response.body_mut() = finish(&request_id);
+        *response.body_mut() = finish(Framed { request_id: &request_id, origin: &web.engine.settings().public_origin });
     }
     let status = response.status();
     let headers = response.headers_mut();
@@ -101,6 +112,15 @@ async fn frame(State(web): State<Arc<Web>>, mut request: Request, next: Next) ->
     metrics::counter!("passlink_http_requests_total", &labels).increment(1);
     metrics::histogram!("passlink_http_request_seconds").record(took.as_secs_f64());
     response
+}
+
+/// Which host is asked for, where all look for it: HTTP/2 says it beside the path (RFC 9113 8.3.1), as do absolute targets, which go before the header
+/// (RFC 9112 3.2.2).
+fn take_authority(request: &mut Request) {
+    let authority = request.uri().authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(authority) = authority {
+        request.headers_mut().insert(HOST, authority);
+    }
 }
 
 /// A panic is a defect of ours: the caller gets an id to quote, and the process lives (`security.md` 41).

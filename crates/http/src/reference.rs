@@ -61,7 +61,8 @@ async fn show(State(web): State<Arc<Web>>, Context(context): Context, Segment(sl
     match find(&web, &slug) {
         Ok(dialect) => {
             let document = serde_json::to_value((dialect.document)()).unwrap_or_default();
-            let page = DocsPage::new(&ENGLISH, Brand::passlink(), slug, &web.engine.issuer(), &document);
+            let page =
+                DocsPage::new(&ENGLISH, Brand::passlink(), slug, &web.engine.issuer(), &document).with_errors(dialect.errors);
             Page::new(page.render()).respond()
         }
         Err(error) => failed(&web, &context.request_id, error),

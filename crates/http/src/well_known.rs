@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::mounted::Routes;
@@ -44,12 +46,22 @@ async fn robots() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], "User-agent: *\nDisallow: /\n")
 }
 
-/// The public keys of the app this host belongs to (RFC 7517).
-async fn keys(State(web): State<Arc<Web>>, headers: HeaderMap) -> Response {
+/// Whose keys are wanted.
+#[derive(Deserialize)]
+struct Whose {
+    /// The app's id as it stands in its tokens, or its name.
+    app: Option<String>,
+}
+
+/// The public keys of an app (RFC 7517): of the one that is named, else of the one this host belongs to. Never of all, so that whoever checks no more than a
+/// signature does not take another app's tokens for its own.
+async fn keys(State(web): State<Arc<Web>>, query: Result<Query<Whose>, QueryRejection>, headers: HeaderMap) -> Response {
     let directory = web.engine.directory();
-    let keys: Vec<_> = web
-        .app_of_call(&headers, None)
-        .map(|app| directory.keys_of(app.id).map(|key| key.jwk().clone()).collect())
-        .unwrap_or_default();
+    let named = query.map(|Query(whose)| whose.app).unwrap_or_default();
+    let app = match named {
+        Some(name) => crate::dialects::app_named(&directory, &name),
+        None => web.app_of_call(&headers, None).ok(),
+    };
+    let keys: Vec<_> = app.map(|app| directory.keys_of(app.id).map(|key| key.jwk().clone()).collect()).unwrap_or_default();
     ([(CACHE_CONTROL, "public, max-age=600")], Json(json!({"keys": keys}))).into_response()
 }

@@ -20,16 +20,21 @@ pub(crate) fn turn(e: &ExchangeLink) -> Vec<u8> {
 }
 
 pub(crate) async fn exchange(tx: &mut Tx, e: &ExchangeLink) -> Result<ExchangeOutcome> {
+    lock(tx, e).await?;
+    exchange_locked(tx, e).await
+}
+
+/// What an exchange locks, in the order in which everybody does: the address, then the session.
+async fn lock(tx: &mut Tx, e: &ExchangeLink) -> Result<()> {
     redeem::lock_address(tx, e.app, e.address.as_ref()).await?;
     let joined = if let ExchangeSession::Join { id, .. } = &e.session { Some(*id) } else { None };
-    sessions::lock(tx, joined.or(e.child_of.as_ref().map(|child| child.parent))).await?;
-    exchange_locked(tx, e).await
+    sessions::lock(tx, joined.or(e.child_of.as_ref().map(|child| child.parent))).await
 }
 
 pub(crate) async fn exchange_code(tx: &mut Tx, c: &ExchangeCode) -> Result<ExchangeCodeOutcome> {
     let e = &c.exchange;
     let LinkKey::Id(link) = e.key else { return Err(Error::internal("a code is tried by the id of its link")) };
-    redeem::lock_address(tx, e.app, e.address.as_ref()).await?;
+    lock(tx, e).await?;
     let tries = Link::CODE_TRIES;
     let attempt = redeem::Try { link, app: e.app, tries, now: e.now, pending_links: e.pending_links, expected: &c.expected };
     match redeem::count_code(tx, &attempt).await? {
@@ -97,15 +102,15 @@ async fn begin(tx: &mut Tx, e: &ExchangeLink, mut person: Person, session: Optio
     if let Some(email) = &e.address {
         let was_unproven = person.identifiers.iter().all(|identifier| identifier.verified_at.is_none());
         let is_it = |address: &Address| matches!(address, Address::Email(known) if known == email);
-        let Some(identifier) = person.identifiers.iter_mut().find(|identifier| is_it(&identifier.address)) else {
+        let Some(identifier) = person.identifiers.iter().find(|identifier| is_it(&identifier.address)) else {
             return Err(Error::internal("the address of an exchange is gone"));
         };
         factor.identifier = Some(identifier.id);
         // Before all links of the user: those of the same address did their work, the rest is withdrawn.
         redeem::end_others(tx, e.app, email, e.now).await?;
         if users::verify(tx, e.app, email, e.now).await? {
-            identifier.verified_at = Some(e.now);
-            identifier.provisional_until = None;
+            let proven = users::find_person(tx, e.app, &UserRef::Id(user)).await?;
+            person = proven.ok_or_else(|| Error::unavailable("a user was removed a moment ago"))?.at(e.now);
             events::write(tx, &about(&e.events.address_verified, session))?;
             if was_unproven {
                 // Whoever wrote the address before its owner proved it keeps nothing (`security.md` 32).

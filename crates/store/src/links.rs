@@ -20,7 +20,7 @@ use crate::SqlStore;
 use crate::failpoint::Failpoint;
 use crate::statements::{append, statements};
 use crate::tx::{Row, Tx, values};
-use crate::{events, exchange, invites, limits, outbox, redeem, users};
+use crate::{events, exchange, invites, limits, outbox, people, redeem, users};
 
 macro_rules! insert_columns {
     () => {
@@ -187,9 +187,19 @@ fn handover(handover: Handover) -> i64 {
 }
 
 async fn insert(tx: &mut Tx, new: &NewLink) -> Result<InsertOutcome> {
+    // Before the mailbox pays for it: whoever is told this looks again and comes back.
+    let (app, now) = (new.link.app, new.link.issued_at);
+    let is_taken = match &new.together {
+        Together::Nothing | Together::Invite(_) => false,
+        Together::User(user) => users::taken_address(tx, user).await?.is_some(),
+        Together::Address(address) => people::owner(tx, app, &address.address, now).await?.is_some(),
+    };
+    if is_taken {
+        return Ok(InsertOutcome::AddressTaken);
+    }
     if let Some(mailbox) = &new.mailbox {
-        let now = new.link.issued_at.as_millis().saturating_mul(1000);
-        if !matches!(limits::take_one(tx, &mailbox.take, now).await?, Taken::Allowed { .. }) {
+        let micros = now.as_millis().saturating_mul(1000);
+        if !matches!(limits::take_one(tx, &mailbox.take, micros).await?, Taken::Allowed { .. }) {
             if let Some(withheld) = &mailbox.withheld {
                 insert_row(tx, &withheld.0)?;
                 events::write(tx, &withheld.1)?;
@@ -201,13 +211,11 @@ async fn insert(tx: &mut Tx, new: &NewLink) -> Result<InsertOutcome> {
         Together::Nothing | Together::Invite(_) => {}
         Together::User(user) => {
             if users::create(tx, user).await? != CreateUserOutcome::Created {
-                return Ok(InsertOutcome::AddressTaken);
+                return Err(users::taken_meanwhile());
             }
         }
         Together::Address(address) => {
-            if !users::add_address(tx, new.link.app, address, new.link.issued_at).await? {
-                return Ok(InsertOutcome::AddressTaken);
-            }
+            users::add_address(tx, app, address, now).await?;
         }
     }
     if let Together::Invite(invite) = &new.together

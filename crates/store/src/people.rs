@@ -36,6 +36,7 @@ statements! {
             expires_at = CASE WHEN reserved_users.expires_at > excluded.expires_at THEN reserved_users.expires_at ELSE excluded.expires_at END
         RETURNING user_id, external_id";
     LET_RESERVED_GO = "DELETE FROM reserved_users WHERE app_id = $1 AND kind = $2 AND value = $3";
+    IS_RESERVED = "SELECT user_id FROM reserved_users WHERE user_id = $1 AND app_id = $2 AND expires_at > $3";
     DISABLE = "UPDATE users SET disabled_at = $1 WHERE id = $2 AND app_id = $3 RETURNING id";
 }
 
@@ -207,6 +208,10 @@ pub(crate) async fn reserve(tx: &mut Tx, r: &Reserve) -> Result<NewIdentity> {
     let external_id: Option<String> = row.next()?;
     let external_id = external_id.map(|text| ExternalId::parse(&text)).transpose().map_err(Error::internal)?;
     Ok(NewIdentity { id, external_id })
+}
+
+pub(crate) async fn is_reserved(tx: &mut Tx, app: AppId, user: UserId, now: Timestamp) -> Result<bool> {
+    Ok(tx.first(IS_RESERVED, values![user, app, now]).await?.is_some())
 }
 
 /// Ids that were kept for somebody with this address are theirs now, or nobody's.

@@ -17,6 +17,8 @@ use crate::{events, groups, invites, links, people, redeem, users};
 enum Found {
     Somebody(Box<Person>),
     Nobody,
+    /// The address by which they were found is theirs no more.
+    GivenUp,
     /// The address in this field is another user's than those before it.
     TwoPeople(&'static str),
 }
@@ -31,6 +33,9 @@ async fn find(tx: &mut Tx, r: &RedeemLink, p: &RedeemPlan) -> Result<Found> {
         owner = Some(id);
     }
     let by_address = owner.is_some();
+    if !by_address && p.plan.only_by_address {
+        return Ok(Found::GivenUp);
+    }
     let user = owner.map_or_else(|| p.plan.otherwise.user_ref(), UserRef::Id);
     match users::find_person(tx, r.app, &user).await? {
         Some(person) => Ok(Found::Somebody(Box::new(person.at(r.now)))),
@@ -40,8 +45,8 @@ async fn find(tx: &mut Tx, r: &RedeemLink, p: &RedeemPlan) -> Result<Found> {
 }
 
 /// What redeeming writes down: the values, the address that it proves, and that they signed in.
-fn written(r: &RedeemLink, p: &RedeemPlan, person: &Person) -> Result<Written> {
-    let mut writing = p.plan.writing(&p.schema);
+fn written(r: &RedeemLink, p: &RedeemPlan, person: &Person, is_new: bool) -> Result<Written> {
+    let mut writing = p.plan.writing(&p.schema, is_new);
     let proves = p.plan.proves();
     if let Some(address) = &proves {
         let name = address_field(address.kind());
@@ -105,6 +110,7 @@ async fn look(tx: &mut Tx, r: &RedeemLink, p: &RedeemPlan) -> Result<std::result
         let (person, created) = match find(tx, r, p).await? {
             Found::Somebody(person) => (*person, false),
             Found::Nobody => (people::nobody(r.app, &p.plan.otherwise, r.now), true),
+            Found::GivenUp => return Ok(Err(RedeemOutcome::UserRefused)),
             Found::TwoPeople(field) => return Ok(Err(RedeemOutcome::Taken(field.to_owned()))),
         };
         // A mailed link is what anybody may ask for; a client's own is the app's wish to have this user.
@@ -112,7 +118,7 @@ async fn look(tx: &mut Tx, r: &RedeemLink, p: &RedeemPlan) -> Result<std::result
         if person.user.disabled_at.is_some() || is_uninvited {
             return Ok(Err(RedeemOutcome::UserRefused));
         }
-        let written = written(r, p, &person)?;
+        let written = written(r, p, &person, created)?;
         match people::taken(tx, &person, &written, r.now).await? {
             None => return Ok(Ok(Ready { person, created, written })),
             // It was nobody's a moment ago, else its owner had been found by it: whoever has it now is who this is.

@@ -65,6 +65,10 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (app_id, kind, value) DO NOTHING RETURNING user_id";
     OWNER = "SELECT user_id FROM identifiers WHERE app_id = $1 AND kind = $2 AND value = $3";
     VERIFY = "UPDATE identifiers SET verified_at = $1, provisional_until = NULL WHERE app_id = $2 AND kind = 1 AND value = $3 AND verified_at IS NULL RETURNING user_id";
+    // Whoever was noted first may be a slip of the pen that nobody will ever prove.
+    PROMOTE = "UPDATE identifiers SET is_primary = 1 WHERE app_id = $1 AND kind = 1 AND value = $2 AND is_primary = 0 AND NOT EXISTS
+        (SELECT 1 FROM identifiers o WHERE o.user_id = identifiers.user_id AND o.kind = 1 AND o.is_primary = 1 AND o.provisional_until IS NULL) RETURNING user_id";
+    DEMOTE_OTHERS = "UPDATE identifiers SET is_primary = 0 WHERE user_id = $1 AND kind = 1 AND value <> $2 AND is_primary = 1";
     INSERT_PROVISIONAL = "INSERT INTO identifiers (app_id, kind, value, user_id, id, is_primary, written_by, created_at, provisional_until)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (app_id, kind, value) DO NOTHING RETURNING user_id";
     DROP_EXPIRED = "DELETE FROM identifiers WHERE app_id = $1 AND kind = $2 AND value = $3 AND provisional_until <= $4";
@@ -73,8 +77,9 @@ statements! {
     DELETE_ONE = "DELETE FROM identifiers WHERE id = $1 AND app_id = $2 RETURNING user_id";
     MAKE_PRIMARY = "UPDATE identifiers SET is_primary = 1 WHERE id = $1";
     END_LINKS_TO_ONE = "UPDATE links SET revoked_at = $1, revoked_why = 3 WHERE app_id = $2 AND address = $3 AND redeemed_at IS NULL AND revoked_at IS NULL";
-    REPLACE = "UPDATE identifiers SET id = $1, value = $2, written_by = $3, created_at = $4, verified_at = NULL, provisional_until = NULL
-        WHERE user_id = $5 AND app_id = $6 AND kind = $7 RETURNING id";
+    REPLACE = "UPDATE identifiers SET id = $1, kind = $2, value = $3, is_primary = 1, written_by = $4, created_at = $5, verified_at = NULL, provisional_until = NULL
+        WHERE id = $6 AND app_id = $7 RETURNING id";
+    DROP_EXPIRED_OF = "DELETE FROM identifiers WHERE user_id = $1 AND provisional_until <= $2";
     ACTIVATE = "UPDATE users SET is_pending = 0 WHERE id = $1 AND is_pending = 1";
     INSERT_WHOLE = "INSERT INTO users (id, app_id, created_at, is_pending, external_id, profile, disabled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT DO NOTHING RETURNING id";
@@ -188,14 +193,31 @@ pub(crate) async fn owner(tx: &mut Tx, app: AppId, address: &Address) -> Result<
     found.map(|mut row| row.next()).transpose()
 }
 
-/// Adds an address to a user until it is proven; `false` when somebody has it.
-pub(crate) async fn add_address(tx: &mut Tx, app: AppId, new: &NewAddress, now: Timestamp) -> Result<bool> {
+/// Which kind of address of a new user is another's.
+pub(crate) async fn taken_address(tx: &mut Tx, new: &NewUser) -> Result<Option<IdentifierKind>> {
+    for (_, address, _) in &new.addresses {
+        if people::owner(tx, new.app, address, new.now).await?.is_some() {
+            return Ok(Some(address.kind()));
+        }
+    }
+    Ok(None)
+}
+
+/// Adds a free address to a user until it is proven.
+pub(crate) async fn add_address(tx: &mut Tx, app: AppId, new: &NewAddress, now: Timestamp) -> Result<()> {
     let (kind, value) = (new.address.kind() as i64, new.address.as_str());
-    tx.run(DROP_EXPIRED, values![app, kind, value, now]).await?;
     let is_first = tx.first(HAS_PRIMARY, values![new.user, kind]).await?.is_none();
     let by = WrittenBy::Client as i64;
     let row = values![app, kind, value, new.user, new.id, is_first, by, now, new.until];
-    Ok(tx.first(INSERT_PROVISIONAL, row).await?.is_some())
+    match tx.first(INSERT_PROVISIONAL, row).await? {
+        Some(_) => Ok(()),
+        None => Err(taken_meanwhile()),
+    }
+}
+
+/// Somebody took an address since we looked: everything is undone, and looked at again.
+pub(crate) fn taken_meanwhile() -> Error {
+    Error::unavailable("an address was taken a moment ago")
 }
 
 async fn remove_identifier(tx: &mut Tx, app: AppId, id: IdentifierId, event: &Event) -> Result<RemoveOutcome> {
@@ -224,18 +246,20 @@ async fn remove_identifier(tx: &mut Tx, app: AppId, id: IdentifierId, event: &Ev
 
 async fn exchange_identifier(tx: &mut Tx, e: &ExchangeIdentifier) -> Result<ExchangeIdentifierOutcome> {
     let (kind, value, now) = (e.address.kind() as i64, e.address.as_str(), e.event.at);
-    let found = find_person(tx, e.app, &UserRef::Id(e.user)).await?.map(|person| person.at(now));
+    tx.run(DROP_EXPIRED_OF, values![e.user, now]).await?;
+    let found = find_person(tx, e.app, &UserRef::Id(e.user)).await?;
     let only = found.as_ref().filter(|person| person.identifiers.len() == 1).and_then(|person| person.identifiers.first());
-    let Some(old) = only.filter(|identifier| identifier.address.kind() == e.address.kind()) else {
-        return Ok(ExchangeIdentifierOutcome::NotTheOnlyOne);
-    };
-    tx.run(DROP_EXPIRED, values![e.app, kind, value, now]).await?;
-    if owner(tx, e.app, &e.address).await?.is_some() {
+    let Some(old) = only else { return Ok(ExchangeIdentifierOutcome::NotTheOnlyOne) };
+    if people::owner(tx, e.app, &e.address, now).await?.is_some() {
         return Ok(ExchangeIdentifierOutcome::Taken);
     }
     tx.run(END_LINKS_TO_ONE, values![now, e.app, old.address.as_str()]).await?;
-    let row = values![e.id, value, WrittenBy::Client as i64, now, e.user, e.app, kind];
-    if tx.first(REPLACE, row).await?.is_none() {
+    let row = values![e.id, kind, value, WrittenBy::Client as i64, now, old.id, e.app];
+    let replaced = tx.first(REPLACE, row).await.map_err(|error| match error.kind() {
+        ErrorKind::Conflict => taken_meanwhile().caused_by(error),
+        _ => error,
+    })?;
+    if replaced.is_none() {
         return Ok(ExchangeIdentifierOutcome::NotTheOnlyOne);
     }
     events::write(tx, &e.event)?;
@@ -249,11 +273,8 @@ async fn find_by_identifier(tx: &mut Tx, app: AppId, identifier: IdentifierId) -
 }
 
 pub(crate) async fn create(tx: &mut Tx, new: &NewUser) -> Result<CreateUserOutcome> {
-    for (_, address, _) in &new.addresses {
-        tx.run(DROP_EXPIRED, values![new.app, address.kind() as i64, address.as_str(), new.now]).await?;
-        if owner(tx, new.app, address).await?.is_some() {
-            return Ok(CreateUserOutcome::AddressTaken(address.kind()));
-        }
+    if let Some(kind) = taken_address(tx, new).await? {
+        return Ok(CreateUserOutcome::AddressTaken(kind));
     }
     for (field, value) in &new.unique {
         if people::is_held(tx, new.app, field, value).await? {
@@ -277,8 +298,7 @@ pub(crate) async fn create(tx: &mut Tx, new: &NewUser) -> Result<CreateUserOutco
         kinds.push(kind);
         let row = values![new.app, kind, address.as_str(), new.id, *id, is_primary, by, new.created_at, *verified_at];
         if tx.first(INSERT_IDENTIFIER, row).await?.is_none() {
-            // Somebody took it since we looked: undone, and looked at again.
-            return Err(Error::unavailable("an address was taken a moment ago"));
+            return Err(taken_meanwhile());
         }
     }
     for (field, value) in &new.unique {
@@ -360,9 +380,15 @@ pub(crate) async fn create_proven(tx: &mut Tx, p: Proven<'_>, now: Timestamp) ->
     Ok((owner.ok_or_else(|| Error::unavailable("an identifier came and went"))?, false))
 }
 
-/// Marks the address as proven; `true` when it was not before.
+/// Marks the address as proven; `true` when it was not before. It becomes its user's first one where no other lasts.
 pub(crate) async fn verify(tx: &mut Tx, app: AppId, email: &EmailAddress, now: Timestamp) -> Result<bool> {
-    Ok(tx.first(VERIFY, values![now, app, email.as_str()]).await?.is_some())
+    if tx.first(VERIFY, values![now, app, email.as_str()]).await?.is_none() {
+        return Ok(false);
+    }
+    if let Some(mut row) = tx.first(PROMOTE, values![app, email.as_str()]).await? {
+        tx.run(DEMOTE_OTHERS, values![row.next::<UserId>()?, email.as_str()]).await?;
+    }
+    Ok(true)
 }
 
 /// A pending user signs in for the first time.
@@ -411,6 +437,10 @@ impl UserStore for SqlStore {
         self.write(reserve, |tx, reserve| Box::pin(people::reserve(tx, reserve))).await
     }
 
+    async fn is_reserved(&self, app: AppId, user: UserId, now: Timestamp) -> Result<bool> {
+        self.read((app, user, now), |tx, (app, user, now)| Box::pin(people::is_reserved(tx, *app, *user, *now))).await
+    }
+
     async fn set_user_disabled(&self, app: AppId, user: UserId, disabled: bool, event: Event) -> Result<Option<Vec<SessionId>>> {
         let set = SetDisabled { app, user, disabled, event };
         self.write(set, |tx, set| Box::pin(people::set_disabled(tx, set))).await
@@ -445,6 +475,6 @@ impl UserStore for SqlStore {
     }
 
     async fn delete_user(&self, app: AppId, user: UserId, event: Event) -> Result<Option<Vec<SessionId>>> {
-        self.write((app, user, event), |tx, (app, user, event)| Box::pin(delete(tx, *app, *user, event))).await
+        self.write_alone((app, user, event), |tx, (app, user, event)| Box::pin(delete(tx, *app, *user, event))).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::App;
 use crate::Engine;
@@ -101,6 +102,17 @@ impl Engine {
     /// The current snapshot.
     pub fn directory(&self) -> Arc<Directory> {
         Arc::clone(&self.directory.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Reads apps and keys anew where this key is not known: another replica may have made it a moment ago. Once a second at most, so that invented keys cost
+    /// nothing.
+    ///
+    /// # Errors
+    /// As [`Engine::refresh_directory`].
+    pub async fn look_for_key(&self, id: KeyId) -> Result<()> {
+        let now = self.clock.now().as_secs();
+        let is_due = || self.looked_for_key.swap(now, Ordering::Relaxed) != now;
+        if self.directory().key(id).is_none() && is_due() { self.refresh_directory().await } else { Ok(()) }
     }
 
     /// Reads apps and keys anew; keys that were opened before are kept.

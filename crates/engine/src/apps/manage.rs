@@ -266,7 +266,8 @@ impl Engine {
                     Algorithm::EdDsa => app.settings.session_lifetime.max(app.settings.access_token_lifetime),
                     // Those of clients, too.
                     Algorithm::Es256 => app.settings.access_token_lifetime.max(Self::LONGEST_CLIENT_TOKEN),
-                    Algorithm::Rs256 => app.settings.access_token_lifetime,
+                    // An old one brings a fresh one as long as its session lives.
+                    Algorithm::Rs256 => app.settings.session_lifetime_ceiling,
                 };
                 let tokens_live = tokens_live.max(Self::KEYS_CACHED);
                 let last_token_ends = current.signs_from.plus(tokens_live).plus(key_lead(algorithm));

@@ -229,7 +229,15 @@ impl Engine {
         let url = match by {
             Right::App => {
                 let link = IssueLink { purpose: Purpose::Invite, together, ..command.link };
-                let plan = PlanLink { link, proves, values, id: IdWish::User(person.user.id), group: None, invite: Some(id) };
+                let plan = PlanLink {
+                    link,
+                    proves,
+                    values,
+                    values_of_newcomer: false,
+                    id: IdWish::User(person.user.id),
+                    group: None,
+                    invite: Some(id),
+                };
                 let planned = self.plan_link(caller, plan).await?;
                 planned.link.url.ok_or_else(|| Error::internal("a link that is returned has an address"))?
             }

@@ -62,6 +62,8 @@ pub struct MailedPages {
     pub sign_up: Landing,
     /// The path, up to the token, at which it opens.
     pub door: String,
+    /// Only pages by https count.
+    pub secure: bool,
 }
 
 /// Asks for a mail.
@@ -121,23 +123,36 @@ impl Engine {
             let message = "must be the base64url of a SHA-256 digest, without padding";
             return Err(Error::invalid("code_challenge", message));
         }
+        match self.mail_once(caller, command.clone()).await {
+            // Somebody may have come to have the address since we looked: then it is theirs, and they get the mail.
+            Err(error) if error.is_taken() => self.mail_once(caller, command).await,
+            mailed => mailed,
+        }
+    }
+
+    async fn mail_once(&self, caller: &Caller, command: MailLink) -> Result<MailedLink> {
         let now = self.clock.now();
         let recipient = self.recipient(caller, &command, now).await?;
         let purpose = if matches!(command.whom, Whom::Invited(_)) { Purpose::Invite } else { Purpose::SignIn };
         let (landing, lifetime, carries, door) = match command.what {
             Mailed::Code(lifetime) => (None, lifetime, Carries::Code, None),
             Mailed::Link(pages) => {
-                let MailedPages { sign_in, sign_up, door } = *pages;
+                let MailedPages { sign_in, sign_up, door, secure } = *pages;
                 let (kind, chosen) = match (purpose, recipient.is_pending) {
                     (Purpose::Invite, _) => (Kind::Invite, sign_in),
                     (_, true) => (Kind::SignUp, sign_up),
                     (_, false) => (Kind::SignIn, sign_in),
                 };
-                let page = LandingPage { url: landing(caller, kind, chosen.url)?, is_sign_up: kind == Kind::SignUp };
+                let page = LandingPage { url: landing(caller, kind, chosen.url, secure)?, is_sign_up: kind == Kind::SignUp };
                 (Some(page), chosen.lifetime, Carries::Link, Some(door))
             }
         };
         let created = matches!(recipient.together, Together::User(_));
+        // What is asked for together with an address lives no longer than that does.
+        let lifetime = match recipient.together {
+            Together::Address(_) => lifetime.min(Self::ADDRESS_PROVISIONAL),
+            _ => lifetime,
+        };
         let issue = IssueLink {
             purpose,
             address: Some(command.email),
@@ -165,8 +180,7 @@ impl Engine {
 
     async fn recipient(&self, caller: &Caller, command: &MailLink, now: Timestamp) -> Result<Recipient> {
         let address = Address::Email(command.email.clone());
-        let known = self.store.find_person_by_address(caller.app.id, &address).await?.map(|person| person.at(now));
-        let known = known.and_then(|person| {
+        let known = self.find_owner(caller.app.id, &address, now).await?.and_then(|person| {
             let identifier = person.identifiers.iter().find(|identifier| identifier.address == address)?.id;
             Some((person, identifier))
         });
@@ -252,7 +266,7 @@ impl Engine {
 }
 
 /// The page that receives the token.
-fn landing(caller: &Caller, kind: Kind, wanted: Option<LandingUrl>) -> Result<LandingUrl> {
+fn landing(caller: &Caller, kind: Kind, wanted: Option<LandingUrl>, secure: bool) -> Result<LandingUrl> {
     let settings = &caller.app.settings;
     let (registered, about) = match kind {
         Kind::SignIn => (&settings.sign_in_urls, "sign_in"),
@@ -266,7 +280,8 @@ fn landing(caller: &Caller, kind: Kind, wanted: Option<LandingUrl>) -> Result<La
             if found { Ok(wanted) } else { Err(not_registered().about(about)) }
         }
         None => registered
-            .first()
+            .iter()
+            .find(|url| !secure || url.as_url().scheme() == "https")
             .cloned()
             .ok_or_else(|| Error::new(ErrorKind::RedirectRequired, "No URL is registered for this kind of link").about(about)),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::store::LinkKey;
-use super::{Link, LinkState, Purpose, RevokedWhy};
+use super::{Handover, Link, LinkState, Purpose, RevokedWhy};
 use crate::Engine;
 use crate::apps::{App, Elsewhere, Opening};
 use crate::caller::{Caller, RequestContext};
@@ -99,6 +99,8 @@ pub struct OpenedLink {
     pub may: MayDo,
     /// What it is for.
     pub purpose: Purpose,
+    /// How its session is handed over, which tells the doors apart, when the link is known.
+    pub handover: Option<Handover>,
     /// Whom it signs in, masked.
     pub masked_address: Option<String>,
     /// When it expires.
@@ -203,6 +205,7 @@ impl Engine {
                 id: None,
                 may,
                 purpose: Purpose::SignIn,
+                handover: None,
                 masked_address: None,
                 expires_at: None,
                 requested_with: None,
@@ -236,6 +239,7 @@ impl Engine {
             id: Some(link.id),
             may,
             purpose: link.purpose,
+            handover: Some(link.handover),
             // Of a dead link, the address to which a new one can be sent.
             masked_address: match may {
                 MayDo::Nothing(_) => link.address.as_ref().map(crate::email_address::EmailAddress::masked),

@@ -13,10 +13,10 @@ use crate::caller::{Authority, Caller};
 use crate::email_address::EmailAddress;
 use crate::error::{Error, ErrorKind, FieldError, Problem, Result};
 use crate::groups::{Admission, GroupRef, GroupStatus};
-use crate::ids::{GroupId, InviteId, UserId};
+use crate::ids::{AppId, GroupId, InviteId, UserId};
 use crate::phone_number::PhoneNumber;
 use crate::time::Timestamp;
-use crate::users::schema::{OwnedBy, address_field};
+use crate::users::schema::{OwnedBy, address_field, address_kind};
 use crate::users::store::{NewIdentity, Reserve};
 use crate::users::write::UserIdFormat;
 use crate::users::writing::{self, Mode, Writer, Writing, read_address};
@@ -60,9 +60,15 @@ pub struct SignInPlan {
     /// The address that redeeming proves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proves: Option<PlannedAddress>,
+    /// The person was found by an address, and nobody else may use the link: whoever has given that address up since is not signed in by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_by_address: bool,
     /// Values of the app's schema, written with the app's right.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub values: Map<String, Value>,
+    /// The values are a stranger's, and only for somebody who comes to be by this link.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub values_of_newcomer: bool,
     /// The group that they join, if it is still open then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupId>,
@@ -91,9 +97,11 @@ impl SignInPlan {
         })
     }
 
-    /// What is written down about a person: values for fields that left the schema meanwhile are passed over.
-    pub fn writing(&self, schema: &crate::users::schema::Schema) -> Writing {
-        let fits = |(name, value): &(&String, &Value)| schema.field(name).is_some_and(|field| field.check(value).is_ok());
+    /// What is written down about a person, who comes to be just now or not: values for fields that left the schema meanwhile are passed over.
+    pub fn writing(&self, schema: &crate::users::schema::Schema, is_new: bool) -> Writing {
+        let fits = |(name, value): &(&String, &Value)| {
+            (is_new || !self.values_of_newcomer) && schema.field(name).is_some_and(|field| field.check(value).is_ok())
+        };
         let values = self.values.iter().filter(fits).map(|(name, value)| (name.clone(), value.clone())).collect();
         Writing { values, mode: Mode::Merge, by: Writer::App }
     }
@@ -114,6 +122,8 @@ pub enum IdWish {
     New(Option<UserIdFormat>),
     /// This very one.
     Named(ExternalId),
+    /// One that was kept for somebody new, and told to the app.
+    Reserved(UserId),
     /// That of somebody who is there.
     User(UserId),
 }
@@ -127,6 +137,8 @@ pub struct PlanLink {
     pub proves: Option<IdentifierKind>,
     /// Values of the app's schema.
     pub values: Map<String, Value>,
+    /// The values are a stranger's, and only for somebody who comes to be by this link.
+    pub values_of_newcomer: bool,
     /// Which id.
     pub id: IdWish,
     /// The group to join.
@@ -172,7 +184,7 @@ impl Engine {
     }
 
     /// Mails a link to an address, for whoever has it or somebody new: what strangers may ask for. Values are written for somebody new only, and only those that people may
-    /// write about themselves.
+    /// write about themselves. Any other address among them is passed over: it would find, or become, what only its owner may.
     ///
     /// # Errors
     /// `NotConfigured` without a sender; `NotFound` about `user` when nobody has the address, the request is to sign somebody in, and the app tells; else as
@@ -189,18 +201,16 @@ impl Engine {
         if is_sign_in && !known && app.settings.tell_unknown_users {
             return Err(crate::users::manage::no_user());
         }
-        let field = address_field(IdentifierKind::Email);
-        if known {
-            command.values.clear();
-        }
-        let theirs = |name: &String| {
-            name == field
-                || app.settings.schema().field(name).is_none_or(|field| field.owned_by == OwnedBy::User && field.user_visible)
+        // An unknown field stays, and is refused like any other bad one, whoever has the address.
+        let theirs = |name: &String| match app.settings.schema().field(name) {
+            Some(field) => address_kind(name).is_none() && field.owned_by == OwnedBy::User && field.user_visible,
+            None => true,
         };
         command.values.retain(|name, _| theirs(name));
-        command.values.insert(field.to_owned(), address.as_str().into());
+        command.values.insert(address_field(IdentifierKind::Email).to_owned(), address.as_str().into());
         let link = IssueLink { address: Some(address), carry: Carry::Mail, carries: Carries::LinkAndCode, ..command.link };
-        let command = PlanLink { link, proves: Some(IdentifierKind::Email), id: IdWish::New(None), ..command };
+        let (proves, id) = (Some(IdentifierKind::Email), IdWish::New(None));
+        let command = PlanLink { link, proves, id, values_of_newcomer: true, ..command };
         self.plan_link(caller, command).await
     }
 
@@ -211,48 +221,57 @@ impl Engine {
             self.must_be_open(app, group).await?;
         }
         let addresses = self.planned_addresses(app, &command)?;
-        let mut found: Option<Person> = None;
+        let mut by_address: Option<Person> = None;
         for address in &addresses {
-            let Some(person) = self.store.find_person_by_address(app.id, address).await? else { continue };
-            match &found {
+            let Some(person) = self.find_owner(app.id, address, now).await? else { continue };
+            match &by_address {
                 Some(known) if known.user.id != person.user.id => {
                     let message = "The addresses belong to two different users";
                     return Err(Error::new(ErrorKind::Conflict, message).about("user"));
                 }
-                _ => found = Some(person.at(now)),
+                _ => by_address = Some(person),
             }
         }
-        let wished = match &command.id {
+        let by_id = match &command.id {
             IdWish::New(_) => None,
-            IdWish::Named(id) => Some(UserRef::External(id.clone())),
-            IdWish::User(id) => Some(UserRef::Id(*id)),
+            IdWish::Named(id) => self.store.find_person(app.id, UserRef::External(id.clone())).await?,
+            IdWish::Reserved(id) | IdWish::User(id) => self.store.find_person(app.id, UserRef::Id(*id)).await?,
         };
-        let is_named = wished.is_some();
-        if let (None, Some(wished)) = (&found, wished) {
-            found = self.store.find_person(app.id, wished).await?.map(|person| person.at(now));
-        }
-        if addresses.is_empty() && !is_named {
+        let by_id = by_id.map(|person| person.at(now));
+        if addresses.is_empty() && matches!(command.id, IdWish::New(_)) {
             let message = "must tell who it is: an address in data, or user_id";
             return Err(Error::invalid_fields(vec![FieldError::new("data", message).because(Problem::Missing)]));
         }
-        let format = match (&found, &command.id) {
-            (None, IdWish::User(_)) => return Err(crate::users::manage::no_user()),
-            (None, IdWish::New(format)) => Some(format.unwrap_or(app.settings.user_id_format)),
+        let format = match (&by_address, &by_id, &command.id) {
+            (None, None, IdWish::User(_)) => return Err(crate::users::manage::no_user()),
+            (None, _, IdWish::New(format)) => Some(format.unwrap_or(app.settings.user_id_format)),
             _ => None,
         };
-        let mut identity = match (&found, &command.id, format) {
-            (Some(person), ..) => NewIdentity { id: person.user.id, external_id: person.external_id.clone() },
-            (None, IdWish::Named(id), _) => self.named_identity(id.clone())?,
-            (None, _, format) => self.new_identity(format.unwrap_or_default())?,
+        let identity_of = |person: &Person| NewIdentity { id: person.user.id, external_id: person.external_id.clone() };
+        // Who it is where nobody has the addresses when the link is used: never who had one of them before.
+        let mut otherwise = match (&by_id, &command.id) {
+            (Some(person), _) => identity_of(person),
+            (None, IdWish::Named(id)) => self.named_identity(id.clone())?,
+            (None, IdWish::Reserved(id) | IdWish::User(id)) => NewIdentity { id: *id, external_id: None },
+            (None, IdWish::New(format)) => self.new_identity(format.unwrap_or(app.settings.user_id_format))?,
         };
-        let person = found.clone().unwrap_or_else(|| nobody(identity.clone(), app, now));
+        let only_by_address = match (&by_address, &by_id, &command.id) {
+            (Some(owner), Some(named), _) => owner.user.id == named.user.id,
+            (Some(_), None, IdWish::User(_)) => true,
+            _ => false,
+        };
+        let found = by_address.or(by_id);
+        let person = found.clone().unwrap_or_else(|| nobody(otherwise.clone(), app, now));
         let proves = match command.proves {
             None => None,
             Some(kind) => Some(self.address_to_prove(&person, &addresses, kind).await?),
         };
         // What is wrong now would be wrong then: told to whoever can mend it, before anything is kept.
         let whole = Writing { values: command.values.clone(), mode: Mode::Merge, by: Writer::App };
-        if let Err(writing::Refused::Fields(fields)) = writing::write(&person, app.settings.schema(), &whole, now) {
+        // A stranger is told the same whoever has the address.
+        let newcomer = command.values_of_newcomer.then(|| nobody(otherwise.clone(), app, now));
+        let about = newcomer.as_ref().unwrap_or(&person);
+        if let Err(writing::Refused::Fields(fields)) = writing::write(about, app.settings.schema(), &whole, now) {
             return Err(Error::invalid_fields(fields).about("data"));
         }
         let lifetime = command.link.lifetime.unwrap_or(app.settings.link_lifetime);
@@ -260,20 +279,30 @@ impl Engine {
         if let (Some(format), Some(address), Authority::Client { .. }) = (format, addresses.first(), &caller.authority) {
             // A client that asks twice for the same new person is told the same id. Strangers are told none, and must not learn by the time it takes who is new.
             let form = format!("{format:?}").to_lowercase();
-            let reserve = Reserve { app: app.id, address: address.clone(), form, identity, until: now.plus(lifetime), now };
-            identity = self.store.reserve_identity(reserve).await?;
+            let reserve =
+                Reserve { app: app.id, address: address.clone(), form, identity: otherwise, until: now.plus(lifetime), now };
+            otherwise = self.store.reserve_identity(reserve).await?;
         }
+        let identity = found.as_ref().map_or_else(|| otherwise.clone(), identity_of);
         let plan = SignInPlan {
             addresses: addresses.into_iter().map(PlannedAddress::from).collect(),
-            otherwise: identity.clone(),
+            otherwise,
+            only_by_address,
             proves: proves.map(PlannedAddress::from),
             values: command.values,
+            values_of_newcomer: command.values_of_newcomer,
             group: command.group,
             invite: command.invite,
         };
         let link = IssueLink { user: found.as_ref().map(|person| person.user.id), plan: Some(plan), ..command.link };
         let link = self.issue(caller, link).await?;
         Ok(PlannedLink { link, identity, is_known: found.is_some() })
+    }
+
+    /// Who has an address: whoever did not prove it in time has it no more.
+    pub(crate) async fn find_owner(&self, app: AppId, address: &Address, now: Timestamp) -> Result<Option<Person>> {
+        let owner = self.store.find_person_by_address(app, address).await?.map(|person| person.at(now));
+        Ok(owner.filter(|person| person.identifiers.iter().any(|identifier| identifier.address == *address)))
     }
 
     async fn must_be_open(&self, app: &App, group: GroupId) -> Result<()> {
@@ -312,7 +341,7 @@ impl Engine {
             let message = "must hold the address that the link verifies, unless the user has one";
             Error::invalid_fields(vec![FieldError::new(name, message).because(Problem::Missing)]).about("data")
         })?;
-        let owner = self.store.find_person_by_address(person.user.app, &address).await?;
+        let owner = self.find_owner(person.user.app, &address, self.clock.now()).await?;
         match owner.filter(|owner| owner.user.id != person.user.id) {
             Some(_) => Err(crate::users::write::taken(name)),
             None => Ok(address),

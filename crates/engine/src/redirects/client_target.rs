@@ -5,14 +5,14 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Origin, RedirectTarget, not_allowed};
+use super::{Origin, RedirectTarget, RelativePath, not_allowed};
 use crate::apps::{App, base_url};
 use crate::error::{Error, ErrorKind, FieldError, Problem, Result};
 
 /// Bytes of a target at most.
 const LONGEST: usize = 2048;
-/// Schemes whose addresses act in the browser itself instead of leading somewhere.
-const NEVER: [&str; 7] = ["javascript", "data", "vbscript", "file", "blob", "about", "filesystem"];
+/// Schemes whose addresses act in the browser itself instead of leading somewhere, or name any app at all (`security.md` 21).
+const NEVER: [&str; 9] = ["javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source", "intent"];
 
 /// Who chose a link's target, which decides how it is checked, when the link is made and again when it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,8 @@ pub fn client_target(app: &App, given: Option<&str>, by: ChosenBy) -> Result<Red
 
 /// A place below a page: exactly one slash between them, except before a query or fragment.
 fn join(base: &Url, place: &str) -> Option<Url> {
+    // What would leave a page's origin by any reading does not become better below a page.
+    RelativePath::parse(&format!("/{}", place.strip_prefix('/').unwrap_or(place)))?;
     let base_text = base.as_str().trim_end_matches('/');
     let text = match place.as_bytes().first()? {
         b'?' | b'#' => format!("{}{place}", base.as_str()),

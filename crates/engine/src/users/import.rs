@@ -159,12 +159,18 @@ impl Engine {
     }
 
     async fn known(&self, caller: &Caller, id: Option<UserId>, external_id: Option<ExternalId>) -> Result<Option<UserId>> {
-        for user in id.map(UserRef::Id).into_iter().chain(external_id.map(UserRef::External)) {
-            if let Some(person) = self.store.find_person(caller.app.id, user).await? {
-                return Ok(Some(person.user.id));
-            }
+        if let Some(id) = id
+            && let Some(person) = self.store.find_person(caller.app.id, UserRef::Id(id)).await?
+        {
+            return Ok(Some(person.user.id));
         }
-        Ok(None)
+        let Some(external_id) = external_id else { return Ok(None) };
+        match self.store.find_person(caller.app.id, UserRef::External(external_id)).await? {
+            Some(person) if id.is_none_or(|id| id == person.user.id) => Ok(Some(person.user.id)),
+            // They have an id of ours to be known by, and this is somebody else's.
+            Some(_) => Err(taken("external_id", "belongs to another user of this app")),
+            None => Ok(None),
+        }
     }
 }
 

@@ -245,6 +245,9 @@ pub trait UserStore: Send + Sync {
     /// Keeps an id for whoever signs in with this address first; answers the one that is kept.
     async fn reserve_identity(&self, reserve: Reserve) -> Result<NewIdentity>;
 
+    /// Whether this id is kept for somebody who may come to be.
+    async fn is_reserved(&self, app: AppId, user: UserId, now: Timestamp) -> Result<bool>;
+
     /// Disables or enables a user; disabling ends their sessions and answers which. `None` when there is no such user.
     async fn set_user_disabled(&self, app: AppId, user: UserId, disabled: bool, event: Event) -> Result<Option<Vec<SessionId>>>;
 

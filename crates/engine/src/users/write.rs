@@ -9,7 +9,7 @@ use crate::Engine;
 use crate::caller::{Authority, Caller};
 use crate::error::{Error, ErrorKind, FieldError, Problem, Result};
 use crate::events::{Event, EventKind};
-use crate::ids::{SessionId, UserId};
+use crate::ids::{AppId, SessionId, UserId};
 use crate::ports::Draw;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,14 @@ impl Engine {
         Ok(NewIdentity { id, external_id })
     }
 
+    /// Whether an id was kept, and told to the app, for somebody who may come to be.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub async fn is_reserved(&self, app: AppId, user: UserId) -> Result<bool> {
+        self.store.is_reserved(app, user, self.clock.now()).await
+    }
+
     /// An identity with the very id that a client chose.
     ///
     /// # Errors
@@ -135,7 +143,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of storage.
-    pub async fn find_person_in(&self, app: crate::ids::AppId, user: UserRef) -> Result<Option<Person>> {
+    pub async fn find_person_in(&self, app: AppId, user: UserRef) -> Result<Option<Person>> {
         Ok(self.store.find_person(app, user).await?.map(|person| person.at(self.clock.now())))
     }
 
@@ -143,7 +151,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of storage.
-    pub async fn find_person_by_address_in(&self, app: crate::ids::AppId, address: &super::Address) -> Result<Option<Person>> {
+    pub async fn find_person_by_address_in(&self, app: AppId, address: &super::Address) -> Result<Option<Person>> {
         Ok(self.store.find_person_by_address(app, address).await?.map(|person| person.at(self.clock.now())))
     }
 
@@ -151,7 +159,7 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound` about `user`.
-    pub async fn find_own_person(&self, app: crate::ids::AppId, user: UserId) -> Result<Person> {
+    pub async fn find_own_person(&self, app: AppId, user: UserId) -> Result<Person> {
         let person = self.store.find_person(app, UserRef::Id(user)).await?.ok_or_else(no_user)?;
         Ok(person.at(self.clock.now()))
     }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::profile::Profile;
-use super::schema::{OwnedBy, Schema, address_field, address_kind};
+use super::schema::{OwnedBy, Schema, SchemaField, address_kind};
 use super::{Address, IdentifierKind, Person};
 use crate::email_address::EmailAddress;
 use crate::error::{FieldError, Problem};
@@ -220,13 +220,10 @@ pub fn write(person: &Person, schema: &Schema, writing: &Writing, now: Timestamp
     }
     profile.activity.modified_at = Some(now);
     let after = Person { profile: profile.clone(), identifiers: after(person, &addresses), ..person.clone() };
-    let unique = schema.0.iter().filter(|(_, field)| field.unique).map(|(name, _)| {
-        let set = addresses.iter().find_map(|change| match change {
-            AddressChange::Set(address) if address_field(address.kind()) == name => Some(as_text(&Value::from(address.as_str()))),
-            _ => None,
-        });
-        (name.clone(), set.or_else(|| after.value(name).map(|value| as_text(&value))))
-    });
+    // Addresses that count are unique without that, and those that somebody only typed must not keep their owners out.
+    let is_unique = |(name, field): &(&String, &SchemaField)| field.unique && address_kind(name).is_none();
+    let unique = schema.0.iter().filter(is_unique);
+    let unique = unique.map(|(name, _)| (name.clone(), after.value(name).map(|value| as_text(&value))));
     Ok(Written { unique: unique.collect(), profile, addresses, claimed })
 }
 

@@ -58,13 +58,28 @@ pub struct DocsPage {
     brand: Brand,
     slug: String,
     reference: Reference,
+    errors: Vec<DocsError>,
+}
+
+/// A code of an error, and what to do about it.
+#[derive(Clone, Debug)]
+struct DocsError {
+    code: &'static str,
+    meaning: Vec<prose::Span>,
 }
 
 impl DocsPage {
     /// Reads an OpenAPI 3.1 document. Whatever it does not understand it leaves out; it refuses nothing. `base` stands in
     /// front of the paths in examples, such as `https://auth.example.com`.
     pub fn new(words: &'static Words, brand: Brand, slug: String, base: &str, document: &Value) -> DocsPage {
-        DocsPage { words, brand, slug, reference: Reference::read(document, base, words) }
+        DocsPage { words, brand, slug, reference: Reference::read(document, base, words), errors: Vec::new() }
+    }
+
+    /// With what the codes of its errors mean: each at an anchor of its name.
+    #[must_use]
+    pub fn with_errors(mut self, errors: &[(&'static str, &'static str)]) -> Self {
+        self.errors = errors.iter().map(|(code, text)| DocsError { code, meaning: prose::spans(text) }).collect();
+        self
     }
 
     fn title(&self) -> String {

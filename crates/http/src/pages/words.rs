@@ -234,7 +234,7 @@ texts! {
 texts! {
     /// The reference pages.
     Docs {
-        title, lead, browse, json, all, contents, authentication, parameters, body, responses, example, request, required, optional,
+        title, lead, browse, json, all, contents, authentication, parameters, body, responses, errors, example, request, required, optional,
         nullable, deprecated, read_only, write_only, in_path, in_query, in_header, in_cookie, no_body, any, array_of, map_of, or, and,
         variant, recursive, minimum, maximum, more_than, less_than, min_length, max_length, min_items, max_items, multiple_of,
         unique, pattern, default, values, other_group, empty, version, base_address,

@@ -211,6 +211,7 @@ pub const ENGLISH: Words = Words {
         parameters: "Parameters",
         body: "Request body",
         responses: "Responses",
+        errors: "Errors, and what to do",
         example: "Example",
         request: "Try it",
         required: "required",

@@ -73,7 +73,13 @@ pub(super) async fn back(State(web): Shared, Context(context): Context, Segment(
 }
 
 /// The page for what may be done with a link.
-fn show(web: &Web, headers: &HeaderMap, token: &str, opened: &OpenedLink, error: Option<EntryError>) -> Result<Response> {
+pub(crate) fn show(
+    web: &Web,
+    headers: &HeaderMap,
+    token: &str,
+    opened: &OpenedLink,
+    error: Option<EntryError>,
+) -> Result<Response> {
     let shown = web.show_form(headers, &scope(token))?;
     let look = brand(&opened.app);
     let origin = opened.redirect.as_ref().map(RedirectTarget::origin);

@@ -75,3 +75,18 @@ async fn sec_37_each_app_signs_with_its_own_key_and_publishes_only_that() {
     let header = jsonwebtoken::decode_header(answer.handed("access_token")).unwrap();
     assert_eq!(header.kid, Some(kid(&second)));
 }
+
+/// HTTP/2 says the host beside the path, and so may HTTP/1.1; the headers may say nothing, or something else.
+#[tokio::test]
+async fn the_authority_of_a_request_names_the_app() {
+    let app = two_apps().await;
+    let name = async |uri: &str, headers: &[(&str, &str)]| {
+        let answer = app.anonymous("GET", uri, headers, "").await;
+        answer.body.contains("Second")
+    };
+    assert!(!name("/nowhere", &[]).await);
+    assert!(name("/nowhere", &[("host", "two.example.test")]).await);
+    assert!(name("https://two.example.test/nowhere", &[]).await);
+    assert!(name("https://two.example.test/nowhere", &[("host", "auth.example.test")]).await);
+    assert!(!name("https://auth.example.test/nowhere", &[("host", "two.example.test")]).await);
+}

@@ -672,3 +672,27 @@ async fn notices_are_signed_by_a_published_key() {
     }
     assert!(ids.len() == 2 && ids[0] != ids[1]);
 }
+
+/// Tenants are named by nothing but their credentials, and may share a host: whoever checks a tenant's tokens finds that tenant's keys, and no other's.
+#[tokio::test]
+async fn sec_33_keys_are_those_of_one_tenant() {
+    let asset = Asset::new().await;
+    let kids = async |path: &str| -> Vec<String> {
+        let keys = asset.app.get(path).await.json();
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let part = |bearer: &str, at: usize| -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(bearer.split([' ', '.']).nth(at).unwrap()).unwrap()).unwrap()
+    };
+    for (bearer, name) in [(&asset.bearer, "example"), (&asset.other_bearer, "other")] {
+        let (header, claims) = (part(bearer, 1), part(bearer, 2));
+        let kid = header["kid"].as_str().unwrap().to_owned();
+        let by_id = kids(&format!("/.well-known/jwks.json?app={}", claims["tenant"].as_str().unwrap())).await;
+        assert!(by_id.contains(&kid), "{name}");
+        assert_eq!(by_id, kids(&format!("/.well-known/jwks.json?app={name}")).await);
+        assert_eq!(kids("/.well-known/jwks.json").await.contains(&kid), name == "example", "the host's own app");
+    }
+    for nobody in ["", "ten_", "nobody", "%00", "ten_1111111111111111111111"] {
+        assert!(kids(&format!("/.well-known/jwks.json?app={nobody}")).await.is_empty(), "{nobody}");
+    }
+}

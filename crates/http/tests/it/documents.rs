@@ -35,3 +35,19 @@ async fn every_documented_operation_answers_and_is_served_as_documented() {
         }
     }
 }
+
+/// Where an error says more about itself, there is more about it.
+#[tokio::test]
+async fn every_error_of_a_case_has_its_line_on_the_reference_page() {
+    let app = crate::support::TestApp::new().await;
+    let page = app.get("/docs/stytch").await.body;
+    let mut types = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/stytch")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let parts = text.split("\"error_type\": \"").skip(1);
+        types.extend(parts.filter_map(|part| part.split('"').next()).map(str::to_owned));
+    }
+    assert!(types.len() > 60, "{types:?}");
+    let missing: Vec<_> = types.iter().filter(|one| !page.contains(&format!("<div id=\"{one}\">"))).collect();
+    assert!(missing.is_empty(), "without a line at /docs/stytch: {missing:?}");
+}

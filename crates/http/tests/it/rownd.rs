@@ -28,7 +28,7 @@ use passlink_engine::caller::{RequestContext, Scopes};
 use passlink_engine::secret::Secret;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{Kind, TestApp};
 
 #[test]
 fn every_case_that_the_table_names_is_there() {
@@ -85,4 +85,76 @@ async fn a_browser_carries_the_session_home() {
         let next = app.post_json("/hub/auth/token", &json!({"refresh_token": session["refresh_token"]})).await;
         assert_eq!(next.status, 200, "{}", next.body);
     }
+}
+
+const SDK: &[(&str, &str)] = &[("user-agent", "Rownd SDK for iOS/3.0")];
+
+/// A link opens at its own door. At this one, the links of others are none, and stay live.
+#[tokio::test]
+async fn links_of_other_doors_are_none_here() {
+    let app = TestApp::with(|setup| setup.app.opening = Opening::Immediate).await;
+    let mail = app.link_for("ada@example.com").await;
+    let token = mail.path().rsplit('/').next().unwrap().to_owned();
+    let here = format!("/hub/auth/magic/{token}");
+    let browser = app.browser(Kind::Chrome);
+    let answer = app.anonymous("GET", &here, SDK, "").await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "E_LINK_NOT_FOUND"));
+    let page = browser.open(&here).await;
+    assert!(page.status == 404 && page.is_html() && !page.body.contains(&token), "{}", page.status);
+    let there = browser.open(mail.path()).await;
+    assert!(there.signs_in(), "it was used up: {} {}", there.status, there.body);
+}
+
+/// Where the dialect is switched off for an app, its links do not open either.
+#[tokio::test]
+async fn links_do_not_open_where_the_dialect_is_off() {
+    let app = TestApp::with(|setup| {
+        setup.app.default_redirect_url = Some("https://app.example.com/in".to_owned());
+    })
+    .await;
+    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
+    let client = SaveClient {
+        client_id: Some("key_1".to_owned()),
+        client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
+        scopes: Scopes::parse("*"),
+        label: None,
+        expires_at: None,
+    };
+    app.engine.save_client(&operator, client).await.unwrap();
+    let headers =
+        [("x-rownd-app-key", "key_1"), ("x-rownd-app-secret", "secret-test-0123456789"), ("content-type", "application/json")];
+    let body = json!({"data": {"email": "ada@example.com"}});
+    let made = app.anonymous("POST", "/hub/auth/magic", &headers, body.to_string()).await.json();
+    let path = made["link"].as_str().unwrap().trim_start_matches(&app.public).to_owned();
+    app.change(|settings| settings.dialects_off = vec!["rownd".to_owned()]).await;
+    assert_eq!(app.anonymous("GET", &path, SDK, "").await.status, 404);
+    assert_eq!(app.browser(Kind::Chrome).open(&path).await.status, 404);
+    app.change(|settings| settings.dialects_off.clear()).await;
+    assert_eq!(app.anonymous("GET", &path, SDK, "").await.status, 200, "it is live");
+}
+
+/// In another browser than the one that asked, the page is shown where it was opened: nothing repeats the link's secret.
+#[tokio::test]
+async fn sec_16_a_challenge_opened_elsewhere_repeats_no_secret() {
+    let app = TestApp::with(|setup| {
+        setup.app.default_redirect_url = Some("https://app.example.com/in".to_owned());
+    })
+    .await;
+    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
+    let client = SaveClient {
+        client_id: Some("key_1".to_owned()),
+        client_secret: None,
+        scopes: Scopes::parse("*"),
+        label: None,
+        expires_at: None,
+    };
+    app.engine.save_client(&operator, client).await.unwrap();
+    let headers = [("x-rownd-app-key", "key_1"), ("content-type", "application/json")];
+    let body = json!({"email": "ada@example.com", "return_url": "/in", "show_number": true});
+    assert_eq!(app.anonymous("POST", "/hub/auth/init", &headers, body.to_string()).await.status, 200);
+    let mail = app.mail().await;
+    let page = app.browser(Kind::Firefox).open(mail.path()).await;
+    assert!(page.status == 200 && page.is_html(), "{}", page.status);
+    assert!(!format!("{:?}", page.headers).contains(mail.path().rsplit('/').next().unwrap()));
+    assert!(page.body.contains("name=\"number\""), "{}", page.body);
 }

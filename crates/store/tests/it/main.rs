@@ -18,6 +18,7 @@ mod held_sessions;
 mod identity;
 mod imports;
 mod limits;
+mod mails;
 mod outbox;
 mod people;
 mod planned;

@@ -14,6 +14,7 @@ use passlink_engine::links::plan::{IdWish, PlanLink, PlannedLink};
 use passlink_engine::links::redeem::{Redeemed, Redemption, Right};
 use passlink_engine::redirects::ChosenBy;
 use passlink_engine::time::Lifetime;
+use passlink_engine::users::manage::CreateUser;
 use passlink_engine::users::schema::{Schema, SchemaField};
 use passlink_engine::users::write::{UserIdFormat, Whom};
 use passlink_engine::users::writing::{Mode, Writer, Writing};
@@ -41,6 +42,9 @@ both!(
     people_removed_or_made_meanwhile_are_found_again,
     values_whose_field_left_the_schema_are_passed_over,
     a_kept_id_is_free_after_its_time,
+    what_a_stranger_types_finds_nobody,
+    an_address_that_was_given_up_signs_nobody_in_as_before,
+    a_kept_id_may_be_used_before_its_link,
 );
 
 fn map(value: Value) -> Map<String, Value> {
@@ -57,7 +61,15 @@ fn plan(values: Value) -> PlanLink {
         alphanumeric: true,
         ..IssueLink::nobody()
     };
-    PlanLink { link, proves: None, values: map(values), id: IdWish::New(None), group: None, invite: None }
+    PlanLink {
+        link,
+        proves: None,
+        values: map(values),
+        values_of_newcomer: false,
+        id: IdWish::New(None),
+        group: None,
+        invite: None,
+    }
 }
 
 /// The same, of which redeeming proves an address.
@@ -553,4 +565,72 @@ async fn a_kept_id_is_free_after_its_time(world: Arc<World>) {
     assert_eq!(world.planned(asked()).await.identity.id, first.identity.id);
     world.clock.advance(Lifetime::from_minutes(6));
     assert_ne!(world.planned(asked()).await.identity.id, first.identity.id);
+}
+
+/// Nobody is found by what a stranger typed beside the address that the mail goes to.
+async fn what_a_stranger_types_finds_nobody(world: Arc<World>) {
+    let victim =
+        CreateUser { email: Some(address("victim@example.com")), phone: Some(number("+12025550163")), ..CreateUser::default() };
+    let victim = world.engine.create_user(&world.client(), victim).await.unwrap();
+    world.clock.tick();
+    for (round, typed) in ["+12025550163", "+12025550164"].into_iter().enumerate() {
+        let to = format!("eve{round}@example.com");
+        let command = PlanLink { values_of_newcomer: true, ..plan(json!({"phone_number": typed, "first_name": "Eve"})) };
+        let command = PlanLink { link: IssueLink { carry: Carry::Mail, ..command.link }, ..command };
+        let caller = world.anybody();
+        world.engine.mail_planned(&caller, address(&to), false, command).await.unwrap();
+        world.clock.tick();
+        world.engine.dispatch_due(10).await.unwrap();
+        world.clock.tick();
+        let message = world.sender.last_to(&to).unwrap();
+        let token = message.link.unwrap().expose().rsplit_once('/').unwrap().1.to_owned();
+        let eve = done(use_link(&world.engine, &world, &token).await.unwrap());
+        assert_ne!(eve.signed_in.user.id, victim.user.id);
+        let person = world.engine.find_own_person(world.app.id, eve.signed_in.user.id).await.unwrap();
+        let held: Vec<_> = person.identifiers.iter().map(|identifier| identifier.address.as_str()).collect();
+        assert_eq!(held, [to.as_str()]);
+        assert_eq!(person.value("first_name"), Some(json!("Eve")));
+    }
+    let untouched = world.engine.find_own_person(world.app.id, victim.user.id).await.unwrap();
+    assert_eq!((untouched.identifiers.len(), untouched.version), (2, victim.version));
+}
+
+fn number(text: &str) -> passlink_engine::phone_number::PhoneNumber {
+    passlink_engine::phone_number::PhoneNumber::parse(text).unwrap()
+}
+
+async fn an_address_that_was_given_up_signs_nobody_in_as_before(world: Arc<World>) {
+    let ada = world.person("old@example.com").await.user.id;
+    let values = || json!({"email": "old@example.com"});
+    let by_address = world.planned(proving(IdentifierKind::Email, values())).await;
+    let by_both = world.planned(PlanLink { id: IdWish::User(ada), ..plan(values()) }).await;
+    let by_id = world.planned(PlanLink { id: IdWish::User(ada), ..plan(json!({})) }).await;
+    assert!(by_address.identity.id == ada && by_both.identity.id == ada && by_id.identity.id == ada);
+    let new = passlink_engine::users::Address::Email(address("new@example.com"));
+    world.engine.exchange_address(&world.client(), UserRef::Id(ada), new).await.unwrap();
+    world.clock.tick();
+    // Whom the app named and knew by that address is not signed in by it.
+    let by_both = use_link(&world.engine, &world, &text(&by_both)).await;
+    assert_eq!(told(&by_both), "dead: withdrawn");
+    // Whoever reads the old mailbox is somebody new.
+    let other = done(use_link(&world.engine, &world, &text(&by_address)).await.unwrap());
+    assert!(other.created && other.signed_in.user.id != ada);
+    // A link that names nothing but the user is that user's still.
+    assert_eq!(done(use_link(&world.engine, &world, &text(&by_id)).await.unwrap()).signed_in.user.id, ada);
+    let person = world.engine.find_own_person(world.app.id, ada).await.unwrap();
+    assert_eq!(person.user.email, Some(address("new@example.com")));
+}
+
+async fn a_kept_id_may_be_used_before_its_link(world: Arc<World>) {
+    let planned = world.planned(proving(IdentifierKind::Email, json!({"email": "ada@example.com"}))).await;
+    let id = planned.identity.id;
+    assert!(world.engine.is_reserved(world.app.id, id).await.unwrap());
+    assert!(!world.engine.is_reserved(world.other.id, id).await.unwrap(), "another app was not told");
+    let second = world.planned(PlanLink { id: IdWish::Reserved(id), ..plan(json!({})) }).await;
+    assert_eq!(second.identity.id, id);
+    let first = done(use_link(&world.engine, &world, &text(&second)).await.unwrap());
+    assert!(first.created && first.signed_in.user.id == id);
+    let then = done(use_link(&world.engine, &world, &text(&planned)).await.unwrap());
+    assert!(!then.created && then.signed_in.user.id == id);
+    assert_eq!(then.signed_in.user.email, Some(address("ada@example.com")));
 }

@@ -27,6 +27,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "AppHandoff",
     sentence: "Mail a sign-in link from a browser without credentials; the link hands a session to your callback page.",
     owns,
+    errors: &[],
     document: || Document::openapi(),
     routes,
     headers: |web, _, headers| cors::headers(web, headers),

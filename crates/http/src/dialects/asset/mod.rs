@@ -28,12 +28,14 @@ use super::Dialect;
 use crate::mounted::Routes;
 use crate::web::Web;
 use error::Refusal;
+pub(super) use wire::tenant;
 
 pub(super) const DIALECT: Dialect = Dialect {
     slug: "asset",
     name: "Asset",
     sentence: "Make sign-in links for the businesses you serve, from your server, with scoped client tokens.",
     owns: |path| path == "/v0" || path.starts_with("/v0/"),
+    errors: &[],
     document: || Document::openapi(),
     routes,
     headers: |web, _, _| budget::untouched(web),
@@ -67,6 +69,8 @@ fn routes() -> Routes {
         .method_not_allowed_fallback(|| async { Refusal::no_method() });
     let page = Routes::new()
         .route("/magic-link", get(open::show).post(open::press))
+        // The place may be the app's front page, which has no name of its own.
+        .route("/magic-link/", get(open::show).post(open::press))
         .route("/magic-link/{*place}", get(open::show).post(open::press))
         .method_not_allowed_fallback(crate::routes::method_not_allowed);
     api.merge(page)

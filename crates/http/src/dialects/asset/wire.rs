@@ -69,7 +69,7 @@ impl Business {
 }
 
 /// The tenant as it is shown.
-pub(super) fn tenant(app: passlink_engine::ids::AppId) -> String {
+pub(in crate::dialects) fn tenant(app: passlink_engine::ids::AppId) -> String {
     show("ten", app.as_uuid())
 }
 

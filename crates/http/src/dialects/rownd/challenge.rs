@@ -91,6 +91,7 @@ pub(super) async fn init(
         link,
         proves: None,
         values: values(call.app.settings.schema(), data),
+        values_of_newcomer: true,
         id: IdWish::New(None),
         group,
         invite: None,

@@ -13,6 +13,7 @@ use passlink_engine::groups::manage::{ChangeAttributes, ChangeGroup, NewGroup};
 use passlink_engine::groups::members::NewMember;
 use passlink_engine::groups::{Admission, Cursor, GroupFilter, GroupRef, GroupStatus, Member, MemberRef, MemberState};
 use passlink_engine::ids::{GroupId, MemberId, UserId};
+use passlink_engine::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -206,7 +207,13 @@ async fn named_user(web: &Web, caller: &Caller, fields: &mut Fields) -> Result<U
             found
         }
     };
-    Ok(found.ok_or_else(Refusal::no_user)?.user.id)
+    match (own_id(caller), found.map(|person| person.user.id)) {
+        (None, Some(id)) => Ok(id),
+        (None, None) => Err(Refusal::no_user()),
+        // A person names themselves. Of anybody else they learn nothing, not even whether there is such a one.
+        (Some(own), Some(id)) if own == id => Ok(id),
+        (Some(_), _) => Err(Error::new(ErrorKind::Forbidden, "People add nobody but themselves to a group").into()),
+    }
 }
 
 /// Adds a member.

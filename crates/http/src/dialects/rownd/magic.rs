@@ -78,6 +78,9 @@ pub(super) async fn id_wish(web: &Web, app: passlink_engine::ids::AppId, text: &
     if let Some(person) = wire::find(web, app, text).await? {
         return Ok(Ok(IdWish::User(person.user.id)));
     }
+    if let Some(id) = wire::reserved(web, app, text).await? {
+        return Ok(Ok(IdWish::Reserved(id)));
+    }
     Ok(ExternalId::parse(text).map(IdWish::Named).map_err(|_| "must be 1 to 128 letters, digits or . _ - : | @ +".to_owned()))
 }
 
@@ -166,7 +169,15 @@ pub(super) async fn create(
         data,
         ..IssueLink::nobody()
     };
-    let command = PlanLink { link, proves, values: values(app.settings.schema(), profile), id, group, invite: None };
+    let command = PlanLink {
+        link,
+        proves,
+        values: values(app.settings.schema(), profile),
+        values_of_newcomer: false,
+        id,
+        group,
+        invite: None,
+    };
     let planned = web.engine.issue_planned(&caller, command).await.map_err(of_plan)?;
     let url = planned.link.url.ok_or_else(|| passlink_engine::Error::internal("a link that is returned has an address"))?;
     done(json!({"link": url.expose(), "app_user_id": ids::of_identity(&planned.identity)}))

@@ -40,6 +40,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "Rownd",
     sentence: "Make links that sign in, shorten or hand off to another device, and keep profiles and groups: for code written against Rownd.",
     owns,
+    errors: &[],
     document: document::document,
     routes,
     headers,

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use passlink_engine::apps::App;
 use passlink_engine::caller::RequestContext;
 use passlink_engine::links::Handover;
-use passlink_engine::links::open::{DeadReason, MayDo, OpenedLink};
+use passlink_engine::links::open::{BrowserProof, DeadReason, MayDo, OpenedLink};
 use passlink_engine::links::redeem::{Redeemed, Redemption, Right};
 use passlink_engine::links::short::ShortLink;
 use passlink_engine::redirects::RedirectTarget;
@@ -19,10 +19,10 @@ use url::Url;
 
 use super::error::{Refusal, done};
 use super::{DOOR, ids, tokens};
-use crate::extract::request::{Context, Segment, is_prefetch};
+use crate::extract::request::{Context, Segment, is_navigation, is_prefetch};
 use crate::pages::views::{DeadPage, ENGLISH, WayOn};
 use crate::routes::guard::{Fields, Form};
-use crate::routes::link::{confirm_page, settle, shown_reason, with_cookie};
+use crate::routes::link::{self, confirm_page, settle, shown_reason, with_cookie};
 use crate::routes::respond::{Page, failed, private};
 use crate::web::{Web, brand};
 
@@ -231,6 +231,14 @@ impl Asked<'_> {
         self.web.engine.find_short_link(self.context, self.token).await
     }
 
+    /// What this link is at this door: nothing, where it is another door's, or the app's people do not come through this one.
+    async fn look(&self, browser: &BrowserProof) -> passlink_engine::Result<OpenedLink> {
+        let opened = self.web.engine.open_link(self.context, self.token, browser).await?;
+        let is_ours = opened.app.speaks(super::DIALECT.slug) && opened.handover.is_none_or(|how| how == Handover::Signed);
+        let unknown = MayDo::Nothing(DeadReason::Unknown);
+        Ok(if is_ours { opened } else { OpenedLink { may: unknown, masked_address: None, redirect: None, data: None, ..opened } })
+    }
+
     async fn browse(&self) -> passlink_engine::Result<Response> {
         if let Some(short) = self.short().await? {
             return match &short.target {
@@ -242,14 +250,13 @@ impl Asked<'_> {
             };
         }
         let browser = self.web.browser(self.headers);
-        let opened = self.web.engine.open_link(self.context, self.token, &browser).await?;
-        if opened.may == MayDo::RedeemAtOnce {
+        let opened = self.look(&browser).await?;
+        if opened.may == MayDo::RedeemAtOnce && is_navigation(self.headers) {
             let redemption = self.web.engine.redeem_link(self.context, self.token, &browser, Right::Opened).await?;
             if let Some(settled) = self.settled(redemption).await? {
                 return Ok(settled);
             }
-            let opened = self.web.engine.open_link(self.context, self.token, &browser).await?;
-            return self.show(&opened);
+            return self.show(&self.look(&browser).await?);
         }
         self.show(&opened)
     }
@@ -260,7 +267,7 @@ impl Asked<'_> {
         let page = match opened.may {
             MayDo::Confirm | MayDo::RedeemAtOnce => confirm_page(self.web, opened, self.here(), shown.nonce)
                 .form_leads_to(opened.redirect.as_ref().map(RedirectTarget::origin)),
-            MayDo::ProveElsewhere { .. } | MayDo::GoOn => return Ok(found(&format!("/l/{}", self.token))),
+            MayDo::ProveElsewhere { .. } | MayDo::GoOn => return link::show(self.web, self.headers, self.token, opened, None),
             // The contract's status, and a way on to the app without a session.
             MayDo::Nothing(reason) => dead_page(&opened.app, reason, opened.redirect.as_ref()),
         };
@@ -293,7 +300,7 @@ impl Asked<'_> {
             return done(told);
         }
         let browser = self.web.browser(self.headers);
-        let opened = self.web.engine.open_link(self.context, self.token, &browser).await?;
+        let opened = self.look(&browser).await?;
         let about = |target| told(self.web, &opened.app, self.token, target, opened.data.as_ref(), self.query);
         let redeems = mode == Mode::Sdk || opened.may == MayDo::RedeemAtOnce;
         match opened.may {
@@ -342,10 +349,14 @@ pub(super) async fn press(
     let response = form
         .act(&web, &context.request_id, &headers, &fields, async || {
             let browser = web.browser(&headers);
+            let opened = asked.look(&browser).await?;
+            if opened.may == MayDo::Nothing(DeadReason::Unknown) {
+                return asked.show(&opened);
+            }
             let redemption = web.engine.redeem_link(&context, &token, &browser, Right::Pressed).await?;
             match asked.settled(redemption).await? {
                 Some(response) => Ok(response),
-                None => asked.show(&web.engine.open_link(&context, &token, &browser).await?),
+                None => asked.show(&asked.look(&browser).await?),
             }
         })
         .await;

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use passlink_engine::caller::Caller;
 use passlink_engine::users::IdentifierKind;
 use passlink_engine::users::search::{Condition, Search};
+use passlink_engine::users::store::NewIdentity;
 use passlink_engine::users::write::{Whom, WrittenUser, check_labels, sample};
 use passlink_engine::users::writing::{Mode, Writer, Writing, read_address};
 use passlink_engine::users::{Address, ExternalId, Person};
@@ -116,6 +117,9 @@ async fn named(web: &Web, caller: &Caller, text: &str) -> Result<Whom, Refusal> 
     };
     if let Some(whom) = whom {
         return Ok(whom);
+    }
+    if let Some(id) = wire::reserved(web, caller.app.id, text).await? {
+        return Ok(Whom::Named(NewIdentity { id, external_id: None }));
     }
     let id =
         ExternalId::parse(text).map_err(|_| Refusal::field("user_id", "must be 1 to 128 letters, digits or . _ - : | @ +"))?;

@@ -29,6 +29,12 @@ pub(super) async fn find(web: &Web, app: AppId, text: &str) -> EngineResult<Opti
     Ok(None)
 }
 
+/// The id that a text is, where it was told to the app for somebody who may come to be.
+pub(super) async fn reserved(web: &Web, app: AppId, text: &str) -> EngineResult<Option<UserId>> {
+    let Some(id) = ids::read("user_", text).map(UserId::from_uuid) else { return Ok(None) };
+    Ok(web.engine.is_reserved(app, id).await?.then_some(id))
+}
+
 /// The person whom a path names.
 ///
 /// # Errors

@@ -37,11 +37,6 @@ impl Fields {
         Refusal::bad_request(format!("{}{field}: must be {what}.", self.path))
     }
 
-    /// Whether the field is there.
-    pub(super) fn has(&self, field: &str) -> bool {
-        self.object.get(field).is_some_and(|value| !value.is_null())
-    }
-
     pub(super) fn text(&mut self, field: &str) -> Result<Option<String>, Refusal> {
         match self.take(field) {
             None => Ok(None),

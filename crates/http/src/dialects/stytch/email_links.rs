@@ -182,6 +182,7 @@ fn by_link(fields: &mut Fields, call: &Call) -> Result<Mailed, Refusal> {
         sign_in: landing(fields, call.env, "login_magic_link_url", "login_expiration_minutes", LOGIN)?,
         sign_up: landing(fields, call.env, "signup_magic_link_url", "signup_expiration_minutes", SIGN_UP)?,
         door: door(call),
+        secure: call.env == Env::Live,
     })))
 }
 
@@ -241,7 +242,7 @@ pub(super) async fn send(State(web): State<Arc<Web>>, call: Call, headers: Heade
         let Common { email } = Common::read(&mut fields)?;
         let what = by_link(&mut fields, &call)?;
         let client = fields.attributes()?;
-        let code_challenge = fields.filled("code_challenge")?;
+        let code_challenge = fields.text("code_challenge")?;
         if let Some(answer) = sandbox::sent(&call, &email) {
             return answer;
         }
@@ -276,7 +277,7 @@ pub(super) async fn login_or_create(
         let Common { email } = Common::read(&mut fields)?;
         let what = by_link(&mut fields, &call)?;
         let client = fields.attributes()?;
-        let code_challenge = fields.filled("code_challenge")?;
+        let code_challenge = fields.text("code_challenge")?;
         let whom = Whom::KnownOrNew { pending: fields.flag("create_user_as_pending")? };
         if let Some(answer) = sandbox::sent_or_created(&call, &email) {
             return answer;
@@ -305,7 +306,12 @@ pub(super) async fn invite(State(web): State<Arc<Web>>, call: Call, headers: Hea
         let mut fields = body::read(&headers, body).await?;
         let Common { email } = Common::read(&mut fields)?;
         let page = landing(&mut fields, call.env, "invite_magic_link_url", "invite_expiration_minutes", LOGIN)?;
-        let what = Mailed::Link(Box::new(MailedPages { sign_in: page.clone(), sign_up: page, door: door(&call) }));
+        let what = Mailed::Link(Box::new(MailedPages {
+            sign_in: page.clone(),
+            sign_up: page,
+            door: door(&call),
+            secure: call.env == Env::Live,
+        }));
         let client = fields.attributes()?;
         let profile = ProfileChange {
             name: fields.name()?,

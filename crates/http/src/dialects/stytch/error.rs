@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::ids::Env;
 use crate::extract::json::BodyProblem;
-use crate::frame::{Finish, Logged};
+use crate::frame::{Finish, Framed, Logged};
 
 /// An object with status and request id.
 fn object(status: StatusCode, env: Env, body: Value) -> Response {
@@ -23,10 +23,14 @@ fn object(status: StatusCode, env: Env, body: Value) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let finish = move |request_id: &str| {
+    let finish = move |Framed { request_id, origin }: Framed<'_>| {
         let mut body = body.clone();
         body["status_code"] = json!(status.as_u16());
         body["request_id"] = json!(env.show("request-id", request_id));
+        if let Some(error_type) = body["error_type"].as_str().filter(|_| status.is_client_error() || status.is_server_error()) {
+            // A line of our own reference; the SDKs only show it.
+            body["error_url"] = json!(format!("{origin}/docs/stytch#{error_type}"));
+        }
         Body::from(body.to_string())
     };
     response.extensions_mut().insert(Finish(Arc::new(finish)));
@@ -184,8 +188,6 @@ impl IntoResponse for Refusal {
         let body = json!({
             "error_type": error_type,
             "error_message": message,
-            // A place of our own documentation; the SDKs only show it.
-            "error_url": format!("/docs/stytch#{error_type}"),
         });
         let mut response = object(status, env, body);
         if let Some(seconds) = retry_after {

@@ -86,6 +86,9 @@ pub(super) async fn session_of(engine: &Engine, call: &Call, token: &str) -> Res
     let read = |part: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
     let header = read(header).ok_or_else(unreadable)?;
     let claimed = read(claims).ok_or_else(unreadable)?;
+    if header["alg"] != Algorithm::Rs256.name() || claimed["aud"].is_null() {
+        return Err(unreadable());
+    }
     // Said before the signature is looked at: it explains the commonest mistake, and tells nothing that the token does not say itself.
     let is_for_us = |audience: &Value| match audience {
         Value::Array(all) => all.iter().any(|one| *one == call.project),
@@ -97,10 +100,7 @@ pub(super) async fn session_of(engine: &Engine, call: &Call, token: &str) -> Res
     }
     let kid = header["kid"].as_str().and_then(|kid| call.env.read("jwk", kid)).ok_or_else(unreadable)?;
     let app = call.caller.app.id;
-    if engine.directory().key(KeyId::from_uuid(kid)).is_none() {
-        // Another replica may have made it a moment ago.
-        engine.refresh_directory().await?;
-    }
+    engine.look_for_key(KeyId::from_uuid(kid)).await?;
     let claims = engine.open_jwt(app, KeyId::from_uuid(kid), Algorithm::Rs256, token).map_err(|_| unreadable())?;
     let is_ours = header["typ"] == "JWT" && claims.get("iss").is_some_and(|iss| *iss == issuer(&call.project));
     let session = claims.get(SESSION).and_then(|session| session["id"].as_str()).filter(|_| is_ours);

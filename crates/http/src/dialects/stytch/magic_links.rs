@@ -203,10 +203,6 @@ impl Asked {
     pub(super) fn read(fields: &mut Fields) -> Result<Self, Refusal> {
         let lifetime = fields.minutes("session_duration_minutes", SESSION_MINUTES, "invalid_session_duration_minutes")?;
         let (session_token, session_jwt) = (fields.filled("session_token")?, fields.filled("session_jwt")?);
-        if session_token.is_some() && session_jwt.is_some() {
-            let message = "Only one of session_token and session_jwt can be given.";
-            return Err(Refusal::new(400, "too_many_session_arguments", message));
-        }
         let claims = fields.map("session_custom_claims")?.map(jwt::own_claims).unwrap_or_default();
         let client = fields.attributes()?;
         let mut options = fields.object("options")?;
@@ -216,11 +212,15 @@ impl Asked {
     }
 
     /// # Errors
-    /// Those of a JWT that is not ours.
+    /// `too_many_session_arguments`; those of a JWT that is not ours.
     pub(super) async fn session(&self, web: &Web, call: &Call) -> Result<SessionWish<'_>, Refusal> {
         Ok(match (&self.session_token, &self.session_jwt, self.lifetime) {
-            (Some(token), _, lifetime) => SessionWish::Join(SessionRef::Token(token), lifetime),
-            (_, Some(token), lifetime) => {
+            (Some(_), Some(_), _) => {
+                let message = "Only one of session_token and session_jwt can be given.";
+                return Err(Refusal::new(400, "too_many_session_arguments", message));
+            }
+            (Some(token), None, lifetime) => SessionWish::Join(SessionRef::Token(token), lifetime),
+            (None, Some(token), lifetime) => {
                 SessionWish::Join(SessionRef::Id(jwt::session_of(&web.engine, call, token).await?), lifetime)
             }
             (None, None, Some(lifetime)) => SessionWish::Begin(lifetime),

@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod email_links;
 mod error;
+mod errors;
 mod factors;
 mod ids;
 mod jwt;
@@ -34,6 +35,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     name: "Stytch",
     sentence: "Make sign-in links from your server, exchange their tokens for sessions, and manage users: for the official Stytch SDKs.",
     owns,
+    errors: errors::MEANINGS,
     document: || Document::openapi(),
     routes,
     // Servers call this dialect; browsers have no business here.

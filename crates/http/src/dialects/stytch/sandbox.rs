@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::auth::Call;
 use super::email_links;
 use super::error::{Refusal, done};
-use super::ids::Env;
 use crate::web::Web;
 
 const EMAIL: &str = "sandbox@stytch.com";
@@ -29,8 +28,9 @@ const STARTED_AT: &str = "2021-08-28T00:41:58.935673Z";
 
 type Answer = Option<Result<Response, Refusal>>;
 
+/// An id that does not say what it is may be anybody's production.
 fn is_on(call: &Call) -> bool {
-    call.env == Env::Test && call.caller.app.settings.sandbox
+    call.project.starts_with("project-test-") && call.caller.app.settings.sandbox
 }
 
 fn is_sandbox(call: &Call, email: &EmailAddress) -> bool {

@@ -30,6 +30,8 @@ use crate::web::Web;
 const FUZZY: usize = 3;
 /// Operands of one search, and values of one operand.
 const MOST: usize = 100;
+/// Strings in one filter.
+const MOST_STRINGS: usize = 1000;
 
 /// What to find.
 #[derive(ToSchema)]
@@ -110,13 +112,14 @@ async fn search_in(web: &Web, call: &Call, headers: &HeaderMap, body: Body) -> R
     };
     let (mut conditions, mut any) = (Vec::new(), false);
     if let Some(mut query) = fields.object("query")? {
-        any = match query.text("operator")?.as_deref() {
+        let operator = query.text("operator")?;
+        let operands = query.list("operands")?.unwrap_or_default();
+        any = match operator.as_deref() {
             Some("OR") => true,
             Some("AND") => false,
-            None if !query.has("operands") => false,
+            None if operands.is_empty() => false,
             _ => return Err(Refusal::new(400, "user_search_invalid_operator", "query.operator: must be AND or OR.")),
         };
-        let operands = query.list("operands")?.unwrap_or_default();
         if operands.len() > MOST {
             return Err(Refusal::bad_request(format!("query.operands: must be at most {MOST}.")));
         }
@@ -156,7 +159,10 @@ impl Filter {
 
     fn texts(&self) -> Result<Vec<String>, Refusal> {
         let wrong = || self.wrong("user_search_expected_array_of_string", "a list of strings");
-        let list = self.value.as_array().filter(|list| list.len() <= MOST).ok_or_else(wrong)?;
+        let list = self.value.as_array().ok_or_else(wrong)?;
+        if list.len() > MOST_STRINGS {
+            return Err(Refusal::bad_request(format!("filter_value of {}: must be at most {MOST_STRINGS} strings.", self.name)));
+        }
         list.iter().map(|value| value.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
     }
 

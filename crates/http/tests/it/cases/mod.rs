@@ -28,7 +28,7 @@
 //! the same from then on. In requests, `<n>` counts and `<a*300>` is 300 times that letter. An expected object with the key `...` may have more keys.
 //! The body `<page>` is any page for people, `<plain>` any text.
 //! Bound from the beginning: `<auth>` and `<project>` of a client of the app, `<other_auth>` and `<other_project>` of a client of another app, `<narrow_auth>` of one
-//! that may only read users; `<app>` and `<other_app>`, the apps' ids as Rownd shows them. In cases of Asset also `<bearer>`, `<other_bearer>` and `<narrow_bearer>` of the same clients,
+//! that may only read users, `<live_auth>` of a live project of the app, `<plain_auth>` of a client whose id says nothing; `<app>` and `<other_app>`, the apps' ids as Rownd shows them. In cases of Asset also `<bearer>`, `<other_bearer>` and `<narrow_bearer>` of the same clients,
 //! `<reader_bearer>` with the scope business:read alone, `<biz>` with the external id `ext-1`, `<idle_biz>` (`ext-idle`, inactive), `<other_biz>` of the other app, and
 //! `<own_bearer>`, confined to `<biz>`.
 
@@ -99,6 +99,8 @@ async fn clients(app: &TestApp) -> Bound {
         ("", own.as_str(), "project-test-00000000-0000-4000-8000-000000000001", "*"),
         ("other_", other.as_str(), "project-test-00000000-0000-4000-8000-000000000002", "*"),
         ("narrow_", own.as_str(), "project-test-00000000-0000-4000-8000-000000000003", "user:read"),
+        ("live_", own.as_str(), "project-live-00000000-0000-4000-8000-000000000004", "*"),
+        ("plain_", own.as_str(), "client_00000000000000000000000000000005", "*"),
     ] {
         let operator = app.engine.operator(&RequestContext::default(), app_name).unwrap();
         let client = SaveClient {

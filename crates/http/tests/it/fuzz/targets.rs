@@ -123,11 +123,16 @@ pub const TARGETS: &[Target] = &[
         let body = json!({"name": "New", "status": "inactive", "onboarding_date": "2026-02-01", "external_id": "ext-3"});
         vec![asset(world, "PATCH", &format!("/v0/business/{}", world.machine.business), body)]
     }),
-    target(&["GET /magic-link", "GET /magic-link/{*place}"], |world| {
+    target(&["GET /magic-link", "GET /magic-link/", "GET /magic-link/{*place}"], |world| {
         let plain = world.machine.link.replace("/magic-link/reports", "/magic-link");
-        vec![world.navigation(&world.machine.link), Call::get(&world.machine.link), Call::get(plain)]
+        vec![
+            world.navigation(&world.machine.link),
+            Call::get(&world.machine.link),
+            Call::get(plain.replace('?', "/?")),
+            Call::get(plain),
+        ]
     }),
-    target(&["POST /magic-link", "POST /magic-link/{*place}"], |world| {
+    target(&["POST /magic-link", "POST /magic-link/", "POST /magic-link/{*place}"], |world| {
         vec![world.press("POST /magic-link"), world.press("POST /magic-link/{*place}")]
     }),
     target(&["POST /hub/auth/magic"], |world| {
