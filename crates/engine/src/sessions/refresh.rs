@@ -166,9 +166,19 @@ impl Engine {
     /// `Unauthenticated` when it is not.
     pub async fn refresh_token_belongs_to(&self, presented: &str, session: crate::ids::SessionId) -> Result<()> {
         let dead = || Error::new(ErrorKind::Unauthenticated, "The two tokens do not belong to one live session");
-        let presented = Token::parse(presented).filter(|t| t.kind() == TokenKind::Refresh).ok_or_else(dead)?;
-        let found = self.store.find_session_by_token(self.keys.token_hash(&presented), TokenKind::Refresh).await?;
+        let found = self.session_of_refresh_token(presented).await?;
         found.filter(|signed_in| signed_in.session.id == session).map(|_| ()).ok_or_else(dead)
+    }
+
+    /// The session whose current refresh token this is.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub async fn session_of_refresh_token(&self, presented: &str) -> Result<Option<SignedIn>> {
+        match Token::parse(presented).filter(|token| token.kind() == TokenKind::Refresh) {
+            Some(token) => self.store.find_session_by_token(self.keys.token_hash(&token), TokenKind::Refresh).await,
+            None => Ok(None),
+        }
     }
 
     /// Counts a failed try at a secret against the client's network.

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use cookie::SameSite;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use passlink_engine::apps::App;
 use passlink_engine::caller::Caller;
+use passlink_engine::ids::SessionId;
 use passlink_engine::redirects::{Origin, RelativePath};
 use passlink_engine::secret::Token;
 use passlink_engine::sessions::authenticate::Authenticated;
@@ -19,7 +21,7 @@ use super::error::Refusal;
 use super::{ACCESS_COOKIE, REFRESH_COOKIE, access_cookie, body, cleared_cookies, cors, wire};
 use crate::extract::request::Context;
 use crate::handover::{AUDIENCE, access_token};
-use crate::web::{Web, set_cookie};
+use crate::web::{Web, cookie_value, set_cookie};
 
 /// A token is never longer than this, in bytes.
 const LONGEST_TOKEN: usize = 4096;
@@ -164,7 +166,23 @@ pub(super) async fn refresh(
     })))
 }
 
-/// Ends the session of the cookie and removes the cookies.
+/// The session that the cookies are of. They live as long as the session does, and so longer than an access token: where that one has expired, the refresh
+/// token says whose they are.
+async fn session_of_cookies(web: &Web, headers: &HeaderMap) -> Result<Option<(Arc<App>, SessionId)>, Error> {
+    if let Some(token) = access_cookie(headers) {
+        match web.engine.authenticate_access_token(&token, AUDIENCE).await {
+            Ok(found) => return Ok(Some((found.app, found.signed_in.session.id))),
+            Err(error) if matches!(error.kind(), ErrorKind::Unauthenticated) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(token) = cookie_value(headers, REFRESH_COOKIE) else { return Ok(None) };
+    let Some(found) = web.engine.session_of_refresh_token(&token).await? else { return Ok(None) };
+    let app = web.engine.directory().app(found.session.app).filter(|app| app.speaks(super::DIALECT.slug));
+    Ok(app.map(|app| (app, found.session.id)))
+}
+
+/// Ends the session of the cookies and removes them.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
@@ -187,15 +205,8 @@ pub(super) async fn logout(
     if foreign || !cors::may_use_cookies(&web, &headers) {
         return Err(Refusal::cross_site());
     }
-    if let Some(token) = access_cookie(&headers) {
-        match web.engine.authenticate_access_token(&token, AUDIENCE).await {
-            Ok(found) => {
-                let caller = Caller::anonymous(Arc::clone(&found.app), context);
-                web.engine.revoke_session(&caller, found.signed_in.session.id).await?;
-            }
-            Err(error) if matches!(error.kind(), ErrorKind::Unauthenticated) => {}
-            Err(error) => return Err(Error::into(error)),
-        }
+    if let Some((app, session)) = session_of_cookies(&web, &headers).await? {
+        web.engine.revoke_session(&Caller::anonymous(app, context), session).await?;
     }
     let navigates = headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
     let mut response =
