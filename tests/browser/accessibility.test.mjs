@@ -1,6 +1,11 @@
 // axe finds nothing on any page, at phone and desktop width, light and dark; nothing overflows.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { askByApi, check, mailTo, startBrowser, startDev } from "./support.mjs";
+import { askByApi, check, mailTo, root, startBrowser, startDev } from "./support.mjs";
 
 let server;
 let browser;
@@ -13,6 +18,13 @@ after(async () => {
   await server?.stop();
 });
 
+/** Presses a button, and waits for the page that answers. */
+async function press(button) {
+  const answered = button.page().waitForEvent("load");
+  await button.click();
+  await answered;
+}
+
 test("every page", async () => {
   const context = await browser.newContext({ bypassCSP: true });
   context.setDefaultTimeout(10_000);
@@ -22,7 +34,7 @@ test("every page", async () => {
     await check(page, name);
   };
   await visit("/", "demo");
-  await page.getByRole("button", { name: "Send me a link" }).click();
+  await press(page.getByRole("button", { name: "Send me a link" }));
   await check(page, "demo-error");
   await visit("/inbox", "inbox-empty");
   await page.goto(server.origin);
@@ -41,6 +53,7 @@ test("every page", async () => {
   await elsewhere.goto(bound.link);
   await check(elsewhere, "elsewhere");
   await elsewhere.locator("input[name=code]").fill("12");
+  // The browser itself tells what is missing.
   await elsewhere.locator("form", { has: elsewhere.locator("input[name=code]") }).getByRole("button").click();
   await check(elsewhere, "elsewhere-error");
   await elsewhere.goto(unbound.link);
@@ -55,7 +68,7 @@ test("every page", async () => {
   await check(elsewhere, "handoff-start");
   await elsewhere.locator("input[name=label]").evaluate((field) => (field.maxLength = 99));
   await elsewhere.locator("input[name=label]").fill("too long ".repeat(9));
-  await elsewhere.getByRole("button", { name: "Show the QR code" }).click();
+  await press(elsewhere.getByRole("button", { name: "Show the QR code" }));
   await check(elsewhere, "handoff-start-error");
   await elsewhere.locator("input[name=label]").fill("Work laptop");
   await elsewhere.getByRole("button", { name: "Show the QR code" }).click();
@@ -82,4 +95,20 @@ test("every page", async () => {
   await visit("/auth/callback", "callback");
   await context.close();
   await other.close();
+});
+
+// Pages of every state, also those that take days to come to: as `cargo run -p passlink-http --example gallery` writes them.
+test("every state of every page", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "passlink-gallery-"));
+  execFileSync(join(root, "target/debug/examples/gallery"), [folder]);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const names = readdirSync(folder).filter((name) => name.endsWith(".html") && name !== "index.html");
+  assert.ok(names.length > 25, `${names.length} pages`);
+  for (const name of names) {
+    await page.goto(`file://${folder}/${name}`);
+    await check(page, name.replace(".html", ""), [[390, "light"], [1280, "dark"]]);
+  }
+  await context.close();
+  rmSync(folder, { recursive: true });
 });

@@ -1,15 +1,14 @@
 // A link that an app's backend has us mail: a person's press leads on to the app's page, whose server exchanges the token.
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { check, mailTo, picture, somebody, startBrowser, startDev } from "./support.mjs";
+import { check, mailTo, picture, somebody, startApp, startBrowser, startDev } from "./support.mjs";
 
 let server;
 let browser;
 let app;
 before(async () => {
   server = await startDev();
-  app = await startApp();
+  app = await startApp((token) => call("/v1/magic_links/authenticate", { token, session_duration_minutes: 60 }));
   server.command("app", "save", "demo", "--set", `sign_in_urls=${app.page}`, "--set", `sign_up_urls=${app.page}`);
   browser = await startBrowser();
 });
@@ -25,26 +24,6 @@ async function call(path, body) {
   const headers = { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString("base64")}`, "content-type": "application/json" };
   const answer = await fetch(server.origin + path, { method: "POST", headers, body: JSON.stringify(body) });
   return { status: answer.status, body: await answer.json() };
-}
-
-/** A tiny app: its page takes the token out of the query and exchanges it. */
-async function startApp() {
-  const visits = [];
-  const listener = createServer(async (request, response) => {
-    const url = new URL(request.url, "http://localhost");
-    if (url.pathname !== "/authenticate") return response.writeHead(404).end();
-    const visit = { query: Object.fromEntries(url.searchParams), referer: request.headers.referer };
-    visits.push(visit);
-    visit.answer = await call("/v1/magic_links/authenticate", { token: visit.query.token, session_duration_minutes: 60 });
-    response.writeHead(200, { "content-type": "text/html" });
-    response.end(`<!doctype html><title>The app</title><h1>${visit.answer.status === 200 ? "Welcome" : "That did not work"}</h1>`);
-  });
-  await new Promise((done) => listener.listen(0, "localhost", done));
-  const stop = () => {
-    listener.close();
-    listener.closeAllConnections();
-  };
-  return { page: `http://localhost:${listener.address().port}/authenticate`, visits, stop };
 }
 
 /** Asks until the server has read its settings anew. */

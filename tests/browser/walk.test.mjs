@@ -167,10 +167,22 @@ async function machine(link, hands, guess) {
   return inside;
 }
 
-test("a machine that runs scripts and submits every form neither gets in nor burns the link", async () => {
+/** A visitor that loads the page and stays. */
+async function stays(link, milliseconds) {
+  const context = await person();
+  const page = await context.newPage();
+  await page.goto(link, { waitUntil: "networkidle" });
+  await page.waitForTimeout(milliseconds);
+  assert.equal(page.url(), link);
+  assert.equal(await page.getByRole("button").count(), 1);
+  await context.close();
+}
+
+test("sec 10: a machine that runs scripts, submits every form, or stays for half a minute neither gets in nor burns the link", async () => {
   await askByApi(server.origin, "edsger@example.com");
   const { link } = await mailTo(server.origin, "edsger@example.com");
-  assert.equal(await machine(link, false), false);
+  const [inside] = await Promise.all([machine(link, false), stays(link, 30_000)]);
+  assert.equal(inside, false);
   const context = await person();
   const page = await context.newPage();
   await page.goto(link);

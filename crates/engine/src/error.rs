@@ -110,6 +110,16 @@ impl ErrorKind {
             Self::Internal => "internal",
         }
     }
+
+    /// Whole seconds after which trying again makes sense, where that will do.
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            // As long as storage is waited for.
+            Self::Unavailable => Some(2),
+            _ => None,
+        }
+    }
 }
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;

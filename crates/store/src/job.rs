@@ -10,8 +10,9 @@ use crate::tx::{Body, Running, Tx};
 pub(crate) enum Share {
     /// With the writes of other requests, and their sync.
     Group,
-    /// The same on SQLite. On PostgreSQL with nothing: it takes several rows that others want too, and in a group, which holds what its bodies took until all
-    /// are done, no order of theirs would keep two groups from waiting for each other.
+    /// The same on SQLite, where bodies run one after the other. On PostgreSQL with nothing: because it takes several rows that others want too, and a group
+    /// holds what its bodies took until all are done, so that no order of theirs would keep two groups from waiting for each other; or because it must see what
+    /// the one before it came to.
     Alone,
     /// With others, and without waiting for the sync: what it wrote need not survive a crash.
     Soft,

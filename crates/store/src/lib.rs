@@ -98,7 +98,7 @@ impl SqlStore {
         self.submit(Share::Group, turn, args, body).await
     }
 
-    /// The same for a body that takes several rows which others want too.
+    /// The same for a body that shares its transaction with no other, where bodies of one would run side by side: see [`Share::Alone`].
     pub(crate) async fn write_alone<A: Send + Sync + 'static, T: Send + 'static>(&self, args: A, body: Body<A, T>) -> Result<T> {
         self.submit(Share::Alone, Vec::new(), args, body).await
     }

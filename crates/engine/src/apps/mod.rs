@@ -188,6 +188,8 @@ pub struct AppSettings {
     pub session_lifetime_ceiling: Lifetime,
     /// How long a link lives that a signed-in person mints for another device.
     pub handoff_lifetime: Lifetime,
+    /// How long the session lives that such a link makes; `session_lifetime` when not given.
+    pub handoff_session_lifetime: Option<Lifetime>,
     /// What becomes of the sessions that were handed off by one that is ended.
     pub handoff_revocation: HandoffRevocation,
     /// How long an access token lives.
@@ -271,6 +273,7 @@ impl Default for AppSettings {
             session_lifetime: Lifetime::from_secs(30 * 86_400),
             session_lifetime_ceiling: Lifetime::from_secs(366 * 86_400),
             handoff_lifetime: Lifetime::from_minutes(15),
+            handoff_session_lifetime: None,
             handoff_revocation: HandoffRevocation::default(),
             access_token_lifetime: Lifetime::from_minutes(60),
             refresh_reuse_window: Lifetime::from_secs(10),
@@ -364,6 +367,9 @@ impl AppSettings {
         }
         if self.handoff_lifetime > self.link_lifetime_ceiling {
             note("handoff_lifetime", "must not be longer than link_lifetime_ceiling");
+        }
+        if self.handoff_session_lifetime.is_some_and(|lifetime| lifetime > self.session_lifetime_ceiling) {
+            note("handoff_session_lifetime", "must not be longer than session_lifetime_ceiling");
         }
         if self.session_lifetime > self.session_lifetime_ceiling {
             note("session_lifetime", "must not be longer than session_lifetime_ceiling");

@@ -26,7 +26,7 @@ pub struct IssueHandoff {
     pub label: Option<Label>,
     /// How long the link lives; the app's `handoff_lifetime` when not given.
     pub lifetime: Option<Lifetime>,
-    /// How long the child session lives; the app's default when not given.
+    /// How long the child session lives; the app's `handoff_session_lifetime` when not given.
     pub session_lifetime: Option<Lifetime>,
     /// Where the other browser goes afterwards.
     pub redirect: Option<RedirectTarget>,
@@ -126,7 +126,7 @@ impl Engine {
             alphanumeric: command.alphanumeric,
             handover: command.handover,
             lifetime: Some(command.lifetime.unwrap_or(caller.app.settings.handoff_lifetime)),
-            session_lifetime: command.session_lifetime,
+            session_lifetime: command.session_lifetime.or(caller.app.settings.handoff_session_lifetime),
             carries: Carries::Link,
             door: command.door,
             data: command.data,

@@ -177,6 +177,85 @@ mod tests {
         }
     }
 
+    /// In every case, with blanks and control characters around and inside, for whoever asks, and whatever is listed.
+    #[test]
+    fn sec_21_what_acts_in_the_browser_or_names_any_app_is_no_target() {
+        let apps = [app(None, &[]), app(Some("https://app.example/base/"), &["https://app.example", "myapp:"])];
+        for scheme in NEVER {
+            let upper = scheme.to_ascii_uppercase();
+            let mixed: String =
+                scheme.chars().enumerate().map(|(i, c)| if i % 2 == 0 { c } else { c.to_ascii_uppercase() }).collect();
+            let inside = format!("{}\t{}", &scheme[..2], &scheme[2..]);
+            for spelt in
+                [scheme, &upper, &mixed, &inside, &format!(" {scheme}"), &format!("\n{scheme}"), &format!("\u{0}{scheme}")]
+            {
+                for rest in [":x", "://x", ":https://app.example/", ":/x"] {
+                    for (app, by) in apps.iter().flat_map(|app| [(app, ChosenBy::Client), (app, ChosenBy::Person)]) {
+                        let given = format!("{spelt}{rest}");
+                        assert!(target(app, &given, by).is_none(), "{given:?}");
+                    }
+                }
+            }
+            assert!(client_target_entry(&format!("{scheme}:")).is_none(), "{scheme} cannot be listed");
+        }
+    }
+
+    /// By any reading: dot segments, one and two rounds of decoding, backslashes (`security.md` 20).
+    #[test]
+    fn sec_20_hostile_places_are_not_below_a_page() {
+        let app = app(Some("https://app.example"), &[]);
+        for bad in [
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "\\\\evil.example",
+            "/%2fevil.example",
+            "/%2Fevil.example",
+            "/%5cevil.example",
+            "/%5Cevil.example",
+            "/%252fevil.example",
+            "/%255cevil.example",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/x/..//evil.example",
+            "/%2e%2e//evil.example",
+            "/%2e/%2fevil.example",
+            "/x//evil.example",
+            "/x/%2fevil.example",
+            "/\tevil",
+            "/\nevil",
+            "/\revil",
+            "/\u{0}evil",
+            "/\u{7f}evil",
+            "/%00evil",
+            "/%09evil",
+            "/%0aevil",
+            "/%0d%0aSet-Cookie:x",
+            "/%7fevil",
+            "/%2500evil",
+            "x//evil.example",
+            "x\\evil.example",
+            "x%5cevil.example",
+            "./%5cevil.example",
+            "..%2f%2fevil.example",
+            " /x",
+            "/x ",
+            "/\u{1}x",
+            "https:/\\evil.example",
+            "https:evil.example\\x",
+            "/x\\..\\y",
+            "/%2f/%5cevil.example",
+            "/%2f%2fevil.example",
+            "/;/%2f/evil.example",
+            "/.%2f/evil.example",
+            "/%2e%2f%2fevil.example",
+            "/%5c%5cevil.example",
+        ] {
+            assert_eq!(target(&app, bad, ChosenBy::Client), None, "{bad:?}");
+        }
+    }
+
     #[test]
     fn relative_places_are_below_the_apps_page() {
         let app = app(Some("https://app.example/base/"), &[]);

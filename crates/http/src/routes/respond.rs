@@ -139,12 +139,7 @@ pub(crate) fn problem(web: &Web, request_id: &str, error: &Error) -> Response {
         ErrorKind::Internal => (ProblemPage::server_error(&ENGLISH, look), StatusCode::INTERNAL_SERVER_ERROR),
     };
     let mut response = Page::new(page.with_request_id(request_id.to_owned()).render()).status(status).respond();
-    let retry_after = match error.kind() {
-        ErrorKind::RateLimited { retry_after, .. } => Some(*retry_after),
-        ErrorKind::Unavailable => Some(2),
-        _ => None,
-    };
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = error.kind().retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response

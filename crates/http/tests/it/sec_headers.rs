@@ -188,3 +188,30 @@ async fn sec_11_a_path_that_is_not_text_gets_a_page() {
         has_headers(&answer, path);
     }
 }
+
+/// Whatever route there is, its pages and redirects carry the headers: a new one cannot be forgotten.
+#[tokio::test]
+async fn sec_11_pages_and_redirects_of_every_route() {
+    let app = TestApp::dev().await;
+    let person = app.browser(Kind::Chrome);
+    person.ask("ada@example.com").await;
+    let mail = app.mail().await;
+    assert!(person.open(mail.path()).await.signs_in());
+    let mut pages = 0;
+    for declared in &app.paths {
+        let path = crate::support::filled(declared);
+        for method in ["GET", "POST"] {
+            for signed_in in [true, false] {
+                let answer = match signed_in {
+                    true => person.request(method, &path, &person.press_headers(), String::new()).await,
+                    false => app.anonymous(method, &path, &[("accept", "text/html")], "").await,
+                };
+                if answer.is_html() || answer.status.is_redirection() {
+                    has_headers(&answer, &format!("{method} {path}"));
+                    pages += 1;
+                }
+            }
+        }
+    }
+    assert!(pages > 60, "{pages}");
+}

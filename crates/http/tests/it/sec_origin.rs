@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use passlink_http::{HttpSettings, Peer};
 use serde_json::json;
@@ -63,6 +65,66 @@ async fn sec_23_no_header_influences_the_link() {
                 assert!(part.contains(&mail.link) && !part.contains("evil"), "{name}: {value}");
             }
         }
+    }
+}
+
+/// The links of every other dialect, made and mailed, with each of the forged headers.
+#[tokio::test]
+async fn sec_23_no_header_influences_the_links_of_any_dialect() {
+    let landing = || vec![passlink_engine::redirects::LandingUrl::parse("https://app.example.com/authenticate").unwrap()];
+    let app = TestApp::with(|setup| {
+        setup.app.default_redirect_url = Some("https://app.example.com/in".to_owned());
+        (setup.app.sign_in_urls, setup.app.sign_up_urls) = (landing(), landing());
+        setup.app.page_for_client_links = true;
+    })
+    .await;
+    let operator = app.engine.operator(&passlink_engine::caller::RequestContext::default(), "example").unwrap();
+    let client = passlink_engine::apps::manage::SaveClient {
+        client_id: Some("project-test-1".to_owned()),
+        client_secret: Some(passlink_engine::secret::Secret::new("secret-test-0123456789".to_owned())),
+        scopes: passlink_engine::caller::Scopes::parse("*"),
+        label: None,
+        expires_at: None,
+    };
+    app.engine.save_client(&operator, client).await.unwrap();
+    let basic = format!("Basic {}", STANDARD.encode("project-test-1:secret-test-0123456789"));
+    let form = [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let token = app.anonymous("POST", "/v0/auth/token", &form, "").await.json();
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    let business =
+        json!({"name": "B", "entity_type": "llc", "entries_start": "2026-01-01", "fiscal_year": "12/31", "external_id": "b"});
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    assert_eq!(app.anonymous("POST", "/v0/business", &headers, business.to_string()).await.status, 201);
+    let key = [("x-rownd-app-key", "project-test-1"), ("x-rownd-app-secret", "secret-test-0123456789")];
+    let stytch = [("authorization", basic.as_str())];
+    let asset = [("authorization", bearer.as_str())];
+    let user = json!({"email": "ada@example.com", "external_id": "ada"});
+    let headers = [("authorization", basic.as_str()), ("content-type", "application/json")];
+    assert_eq!(app.anonymous("POST", "/v1/users", &headers, user.to_string()).await.status, 200);
+    /// Path, credentials, body, and where the answer has the link; else it comes by mail.
+    type Made<'a> = (&'a str, &'a [(&'a str, &'a str)], serde_json::Value, Option<&'a str>);
+    let made: [Made<'_>; 6] = [
+        ("/v1/magic_links", &stytch, json!({"user_id": "ada"}), Some("/url")),
+        ("/v1/magic_links/email/login_or_create", &stytch, json!({"email": "bob@example.com"}), None),
+        ("/hub/auth/magic", &key, json!({"data": {"email": "cy@example.com"}}), Some("/link")),
+        ("/hub/auth/magic", &key, json!({"purpose": "shorten", "redirect_url": "https://x.example"}), Some("/link")),
+        ("/hub/auth/init", &key[..1], json!({"email": "di@example.com", "return_url": "/x"}), None),
+        ("/v0/auth/magic-link", &asset, json!({"external_business_id": "b"}), Some("/data/magic_link")),
+    ];
+    for (name, value) in FORGED {
+        for (path, credentials, body, at) in &made {
+            let mut headers = vec![("content-type", "application/json"), (*name, *value)];
+            headers.extend(credentials.iter());
+            let answer = app.anonymous("POST", path, &headers, body.to_string()).await;
+            assert!(answer.status.is_success(), "{path} {name}: {value}: {} {}", answer.status, answer.body);
+            let link = match at {
+                Some(at) => answer.json().pointer(at).and_then(|link| link.as_str().map(str::to_owned)).unwrap_or_default(),
+                None => app.mail().await.link,
+            };
+            assert!(link.starts_with(&format!("{PUBLIC}/")), "{path} {name}: {value}: {link}");
+            assert!(!answer.body.contains("evil"), "{path} {name}: {value}: {}", answer.body);
+        }
+        app.clock.advance_secs(60);
     }
 }
 

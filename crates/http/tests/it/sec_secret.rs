@@ -1,10 +1,14 @@
 //! Where the secret goes and what dead links tell (`security.md` 16, 17, 31).
 
-use passlink_engine::secret::{Token, TokenKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use passlink_engine::apps::manage::SaveClient;
+use passlink_engine::caller::{RequestContext, Scopes};
+use passlink_engine::secret::{Secret, Token, TokenKind};
 use passlink_engine::time::Timestamp;
 use serde_json::json;
 
-use crate::support::{APP, Answer, Kind, TestApp, between};
+use crate::support::{APP, Answer, Kind, TestApp, between, form_body};
 
 fn keeps(answer: &Answer, secrets: &[&str], what: &str) {
     for secret in secrets {
@@ -154,4 +158,60 @@ async fn sec_31_known_and_unknown_addresses_get_the_same_answer() {
     }
     assert!(shapes.iter().all(|one| *one == shapes[0]), "{shapes:?}");
     assert_eq!(app.dispatch().await.len(), 40);
+}
+
+/// A short link has few characters and no power: whatever door it is brought to, nobody is signed in.
+#[tokio::test]
+async fn sec_02_a_short_link_signs_in_at_no_door() {
+    let app = TestApp::dev().await;
+    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
+    let client = SaveClient {
+        client_id: Some("project-test-1".to_owned()),
+        client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
+        scopes: Scopes::parse("*"),
+        label: None,
+        expires_at: None,
+    };
+    app.engine.save_client(&operator, client).await.unwrap();
+    let key = [
+        ("x-rownd-app-key", "project-test-1"),
+        ("x-rownd-app-secret", "secret-test-0123456789"),
+        ("content-type", "application/json"),
+    ];
+    let body = json!({"purpose": "shorten", "redirect_url": "https://shop.example.org/sale"});
+    let made = app.anonymous("POST", "/hub/auth/magic", &key, body.to_string()).await.json();
+    let token = made["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert!(token.len() < 22, "it is short: {token}");
+    let person = app.browser(Kind::Chrome);
+    // A browser with a nonce of ours, so that only the link stands in the way.
+    let mail = app.link_for("ada@example.com").await;
+    let page = person.open(mail.path()).await;
+    assert!(page.is_confirm_page());
+    let nonce = between(&page.body, "name=\"nonce\" value=\"", "\"").unwrap().to_owned();
+    for path in [
+        format!("/l/{token}"),
+        format!("/l/plk_{token}"),
+        format!("/hub/auth/magic/{token}"),
+        format!("/magic-link?token={token}"),
+    ] {
+        for method in ["GET", "POST"] {
+            let form = if method == "POST" { form_body(&nonce, &[]) } else { String::new() };
+            let headers = if method == "POST" { person.press_headers() } else { person.navigation("none") };
+            let answer = person.request(method, &path, &headers, form).await;
+            assert!(!answer.signs_in() && !answer.body.contains("access_token"), "{method} {path}: {}", answer.status);
+        }
+        let sdk =
+            app.anonymous("GET", &path, &[("user-agent", "Rownd SDK for iOS/3.0"), ("accept", "application/json")], "").await;
+        assert!(!sdk.signs_in() && !sdk.body.contains("access_token"), "{path}: {}", sdk.body);
+    }
+    for action in ["code", "number", "again"] {
+        let form = form_body(&nonce, &[("code", "123456"), ("number", "12")]);
+        let answer = person.request("POST", &format!("/l/{token}/{action}"), &person.press_headers(), form).await;
+        assert!(!answer.signs_in(), "{action}: {}", answer.status);
+    }
+    let basic = format!("Basic {}", STANDARD.encode("project-test-1:secret-test-0123456789"));
+    let headers = [("authorization", basic.as_str()), ("content-type", "application/json")];
+    let body = json!({"token": token, "session_duration_minutes": 60}).to_string();
+    assert_eq!(app.anonymous("POST", "/v1/magic_links/authenticate", &headers, body).await.status, 404);
+    assert!(app.rows("sessions").is_empty());
 }

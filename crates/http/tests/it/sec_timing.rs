@@ -108,6 +108,40 @@ async fn wrong_links() -> f64 {
 }
 
 #[tokio::test]
+async fn sec_17_time_does_not_tell_dead_links_apart() {
+    never_lies_apart("used and expired links", dead_links).await;
+}
+
+/// Used, and expired: the two that are known, and told on the page; what is told besides is the same for both.
+async fn dead_links() -> f64 {
+    const EACH: usize = 200;
+    let app = TestApp::with(|setup| setup.in_memory = true).await;
+    let mut paths: [Vec<String>; 2] = Default::default();
+    for number in 0..EACH / 20 {
+        paths[0].push(app.link_for(&format!("old{number}@example.com")).await.path().to_owned());
+    }
+    app.clock.advance_secs(601);
+    for number in 0..EACH / 20 {
+        let mail = app.link_for(&format!("used{number}@example.com")).await;
+        assert_eq!(app.browser(Kind::Chrome).redeem(mail.path()).await.status, 303);
+        paths[1].push(mail.path().to_owned());
+    }
+    app.clock.advance_secs(120);
+    let mut samples: [Vec<Duration>; 2] = Default::default();
+    for number in 0..EACH {
+        for place in 0..2 {
+            let class = (place + number) % 2;
+            let path = &paths[class][number % paths[class].len()];
+            let begun = Instant::now();
+            let answer = app.get(path).await;
+            samples[class].push(begun.elapsed());
+            assert_eq!(answer.status, 410);
+        }
+    }
+    apart(&samples[0], &samples[1])
+}
+
+#[tokio::test]
 async fn sec_05_time_does_not_tell_how_much_of_a_secret_is_right() {
     never_lies_apart("secrets more and less like the right one", wrong_secrets).await;
 }

@@ -141,6 +141,12 @@ pub const KEYS: &[Key] = &[
         "\"15m\"",
         "How long a link lives that a signed-in person mints for another device, as a QR code.",
     ),
+    Key::optional(
+        "handoff_session_lifetime",
+        Kind::Duration,
+        "\"7d\"",
+        "How long the session lives that such a link makes; session_lifetime when not given.",
+    ),
     Key::new(
         "handoff_revocation",
         Kind::Choice(&["cascade", "independent"]),

@@ -19,6 +19,7 @@ pub(super) struct Refusal(Box<Inner>);
 struct Inner {
     status: StatusCode,
     body: ErrorBody,
+    retry_after: Option<u32>,
     cause: Option<Error>,
 }
 
@@ -26,7 +27,7 @@ impl Refusal {
     fn new(status: StatusCode, code: &str, error: &str) -> Self {
         let body =
             ErrorBody { error: error.to_owned(), code: code.to_owned(), field_errors: None, issues: None, retry_after: None };
-        Self(Box::new(Inner { status, body, cause: None }))
+        Self(Box::new(Inner { status, body, retry_after: None, cause: None }))
     }
 
     /// Bad fields; every one is listed.
@@ -91,6 +92,12 @@ impl Refusal {
 
     /// The answer to an engine's error.
     pub(super) fn of(error: &Error) -> Self {
+        let mut refusal = Self::by_kind(error);
+        refusal.0.retry_after = error.kind().retry_after();
+        refusal
+    }
+
+    fn by_kind(error: &Error) -> Self {
         let say = |status, code| Self::new(status, code, error.message());
         match error.kind() {
             ErrorKind::Invalid(fields) => Self::invalid(fields),
@@ -117,8 +124,7 @@ impl Refusal {
 
     pub(super) fn into_response_now(self) -> Response {
         let mut response = (self.0.status, Json(&self.0.body)).into_response();
-        let retry_after = self.0.body.retry_after.or((self.0.status == StatusCode::SERVICE_UNAVAILABLE).then_some(2));
-        if let Some(seconds) = retry_after {
+        if let Some(seconds) = self.0.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.0.status == StatusCode::UNAUTHORIZED {

@@ -135,9 +135,10 @@ impl Refusal {
     /// The answer to an engine's error.
     pub(super) fn of(error: &Error) -> Self {
         let say = |status| Self::new(status, in_their_words(error.message()));
-        let later = |status, seconds| {
+        let later = |status| {
             let mut refusal = say(status);
-            refusal.0.retry_after = Some(seconds);
+            // What an operator has to mend takes a while.
+            refusal.0.retry_after = Some(error.kind().retry_after().unwrap_or(60));
             refusal
         };
         match error.kind() {
@@ -148,9 +149,9 @@ impl Refusal {
             ErrorKind::Unauthenticated => say(StatusCode::UNAUTHORIZED),
             ErrorKind::Forbidden => say(StatusCode::FORBIDDEN),
             ErrorKind::NotFound | ErrorKind::Expired | ErrorKind::AlreadyUsed => say(StatusCode::NOT_FOUND),
-            ErrorKind::RateLimited { retry_after, .. } => later(StatusCode::TOO_MANY_REQUESTS, *retry_after),
+            ErrorKind::RateLimited { .. } => later(StatusCode::TOO_MANY_REQUESTS),
             ErrorKind::NotConfigured | ErrorKind::Undeliverable | ErrorKind::Unavailable => {
-                later(StatusCode::SERVICE_UNAVAILABLE, 2)
+                later(StatusCode::SERVICE_UNAVAILABLE)
             }
             ErrorKind::Internal => say(StatusCode::INTERNAL_SERVER_ERROR),
         }

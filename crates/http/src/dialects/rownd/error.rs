@@ -105,6 +105,12 @@ impl Refusal {
 
     /// The answer to an engine's error.
     pub(super) fn of(error: &Error) -> Self {
+        let mut refusal = Self::by_kind(error);
+        refusal.0.retry_after = error.kind().retry_after();
+        refusal
+    }
+
+    fn by_kind(error: &Error) -> Self {
         let say = |status, code| Self::new(status, code, error.message());
         match (error.kind(), error.thing()) {
             (ErrorKind::Invalid(fields), "user") => Self::of_fields("E_USER_UPDATE_FAILED", fields),
@@ -120,18 +126,10 @@ impl Refusal {
             (ErrorKind::Conflict, _) => say(409, "E_CONFLICT"),
             (ErrorKind::Expired, _) => say(410, "E_LINK_EXPIRED"),
             (ErrorKind::AlreadyUsed, _) => say(410, "E_LINK_CONSUMED"),
-            (ErrorKind::RateLimited { retry_after, .. }, _) => {
-                let mut refusal = say(429, "E_RATE_LIMITED");
-                refusal.0.retry_after = Some(*retry_after);
-                refusal
-            }
+            (ErrorKind::RateLimited { .. }, _) => say(429, "E_RATE_LIMITED"),
             (ErrorKind::NotConfigured, _) => say(503, "E_NOT_CONFIGURED"),
             (ErrorKind::Undeliverable, _) => say(502, "E_UNDELIVERABLE"),
-            (ErrorKind::Unavailable, _) => {
-                let mut refusal = say(503, "E_UNAVAILABLE");
-                refusal.0.retry_after = Some(2);
-                refusal
-            }
+            (ErrorKind::Unavailable, _) => say(503, "E_UNAVAILABLE"),
             (ErrorKind::Internal, _) => say(500, "E_INTERNAL"),
         }
     }

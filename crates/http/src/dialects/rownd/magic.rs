@@ -195,6 +195,9 @@ pub(super) async fn create_own(
     let label = fields
         .text("label", 400)
         .and_then(|text| Label::parse(&text).map_err(|_| fields.wrong("label", "must be one line of 1 to 64 characters")).ok());
+    let session_lifetime = fields
+        .text("session_expiration", 64)
+        .and_then(|text| expiration::read(&text).map_err(|what| fields.wrong("session_expiration", what)).ok());
     fields.check()?;
     let target = match client_target(&bearer.caller.app, redirect.as_deref(), ChosenBy::Person) {
         Ok(target) => Some(target),
@@ -204,6 +207,7 @@ pub(super) async fn create_own(
     };
     let command = IssueHandoff {
         label,
+        session_lifetime,
         redirect: target,
         redirect_by: ChosenBy::Person,
         alphanumeric: true,

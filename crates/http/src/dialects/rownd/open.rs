@@ -52,7 +52,7 @@ fn mode(headers: &HeaderMap) -> Mode {
 fn unkept(mut response: Response) -> Response {
     private(&mut response);
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response.headers_mut().insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+    response.headers_mut().insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow"));
     response
 }
 

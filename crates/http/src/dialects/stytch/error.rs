@@ -124,6 +124,12 @@ impl Refusal {
 
     /// The answer to an engine's error.
     pub(super) fn of(error: &Error) -> Self {
+        let mut refusal = Self::by_kind(error);
+        refusal.0.retry_after = error.kind().retry_after();
+        refusal
+    }
+
+    fn by_kind(error: &Error) -> Self {
         let say = |status, error_type| Self::new(status, error_type, error.message());
         match (error.kind(), error.thing()) {
             (ErrorKind::Invalid(fields), _) => match fields.first() {
@@ -147,18 +153,10 @@ impl Refusal {
             (ErrorKind::RedirectRequired, "sign_up") => say(400, "no_signup_redirect_urls_set"),
             (ErrorKind::RedirectRequired, "invite") => say(400, "no_invite_redirect_urls_set"),
             (ErrorKind::RedirectRequired, _) => say(400, "no_login_redirect_urls_set"),
-            (ErrorKind::RateLimited { retry_after, .. }, _) => {
-                let mut refusal = say(429, "too_many_requests");
-                refusal.0.retry_after = Some(*retry_after);
-                refusal
-            }
+            (ErrorKind::RateLimited { .. }, _) => say(429, "too_many_requests"),
             (ErrorKind::NotConfigured, _) => say(503, "not_configured"),
             (ErrorKind::Undeliverable, _) => say(502, "email_not_sent"),
-            (ErrorKind::Unavailable, _) => {
-                let mut refusal = say(503, "service_unavailable");
-                refusal.0.retry_after = Some(2);
-                refusal
-            }
+            (ErrorKind::Unavailable, _) => say(503, "service_unavailable"),
             (ErrorKind::Internal, _) => say(500, "internal_server_error"),
         }
     }

@@ -25,7 +25,7 @@ use passlink_store::{DatabaseSettings, SqlStore};
 use tower::ServiceExt;
 
 pub use answer::{Answer, between};
-pub use browser::{Browser, Kind};
+pub use browser::{Browser, Kind, form_body};
 pub use doubles::Mail;
 use doubles::{TestClock, TestEntropy, TestSender};
 
