@@ -112,8 +112,7 @@ impl EventStore for SqlStore {
     }
 
     async fn append_opened(&self, event: Event, at_most: u32) -> Result<()> {
-        // It changes nothing, so nobody waits for it to be on disk: neither a person for the page, nor who measures for what kind of link it was.
-        self.write_soft((event, at_most), |tx, (event, at_most)| Box::pin(append_opened(tx, event, *at_most))).await
+        self.write((event, at_most), |tx, (event, at_most)| Box::pin(append_opened(tx, event, *at_most))).await
     }
 
     async fn list_events(&self, filter: EventFilter, limit: u32) -> Result<Vec<Event>> {

@@ -9,9 +9,9 @@ use passlink_engine::groups::store::{AddRight, InsertMember, InsertMemberOutcome
 use passlink_engine::ids::{AppId, GroupId, InviteId, LinkId, UserId};
 use passlink_engine::{Error, Result};
 
-use crate::groups;
 use crate::statements::statements;
 use crate::tx::{Row, Tx, values};
+use crate::{groups, members};
 
 macro_rules! invites {
     ($where:literal) => {
@@ -81,7 +81,7 @@ pub(crate) async fn insert(tx: &mut Tx, link: LinkId, new: &NewInvite) -> Result
         member: new.member.clone(),
         event: new.event.clone(),
     };
-    match groups::insert_member(tx, &member).await? {
+    match members::insert_member(tx, &member).await? {
         InsertMemberOutcome::Added(_) => {}
         refused => return Ok(Err(InsertMemberRefusal::from(&refused))),
     }

@@ -11,7 +11,7 @@ use passlink_engine::{Error, users::writing::AddressChange};
 
 use crate::redeem::{Arrived, about, first_proof, use_up, write_session};
 use crate::tx::Tx;
-use crate::{events, groups, invites, links, people, redeem, users};
+use crate::{events, invites, links, members, people, redeem, users};
 
 /// Who a plan signs in.
 enum Found {
@@ -168,7 +168,7 @@ async fn arrive(
     let now = users::find(tx, r.app, before.user.id).await?;
     let user = now.ok_or_else(|| Error::unavailable("a user was removed a moment ago"))?;
     if let Some(group) = p.plan.group {
-        let join = groups::Join {
+        let join = members::Join {
             app: r.app,
             group,
             user: user.id,
@@ -177,7 +177,7 @@ async fn arrive(
             roles: &["member".to_owned()],
             event: &p.joined,
         };
-        groups::join(tx, join).await?;
+        members::join(tx, join).await?;
     }
     if let Some(invite) = p.plan.invite {
         invites::accept_by_link(tx, r.app, invite, user.id, &p.joined).await?;

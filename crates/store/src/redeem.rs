@@ -224,6 +224,9 @@ pub(crate) async fn write_session(tx: &mut Tx, r: &RedeemLink, link: LinkId, arr
         version: 0,
     };
     sessions::insert(tx, &session, &r.tokens).await?;
+    if let Some(opened) = &r.events.opened {
+        events::write(tx, opened)?;
+    }
     for event in created.then_some(&r.events.user_created).into_iter().chain([&r.events.redeemed, &r.events.session_started]) {
         events::write(tx, &about(event, &user, Some(session.id)))?;
     }

@@ -64,6 +64,7 @@ pub fn all_statements() -> Statements {
         crate::events::ALL,
         crate::group_sessions::ALL,
         crate::groups::ALL,
+        crate::members::ALL,
         crate::limits::ALL,
         crate::links::ALL,
         crate::redeem::ALL,
@@ -98,9 +99,9 @@ pub fn all_statements() -> Statements {
             .chain([
                 ("LOCK_ADDRESS", crate::redeem::LOCK_ADDRESS),
                 ("LOCK_SESSION", crate::sessions::LOCK_SESSION),
-                ("HOLD_USER", crate::groups::HOLD_USER),
-                ("HOLD_GROUP", crate::groups::HOLD_GROUP),
-                ("HOLD_GROUP_ALONE", crate::groups::HOLD_GROUP_ALONE),
+                ("HOLD_USER", crate::members::HOLD_USER),
+                ("HOLD_GROUP", crate::members::HOLD_GROUP),
+                ("HOLD_GROUP_ALONE", crate::members::HOLD_GROUP_ALONE),
             ])
             .collect(),
     }

@@ -16,7 +16,7 @@ use crate::SqlStore;
 use crate::people::SetDisabled;
 use crate::statements::{append, statements};
 use crate::tx::{Row, Tx, values};
-use crate::{events, groups, people, redeem, sessions};
+use crate::{events, members, people, redeem, sessions};
 
 /// The columns of a user (alias `u`) with its primary mail address (alias `i`), in the order of [`read`].
 macro_rules! user_columns {
@@ -306,7 +306,7 @@ pub(crate) async fn create(tx: &mut Tx, new: &NewUser) -> Result<CreateUserOutco
     }
     events::write(tx, &new.event)?;
     for (member, event) in &new.members {
-        groups::bring(tx, new.app, member, event).await?;
+        members::bring(tx, new.app, member, event).await?;
     }
     Ok(CreateUserOutcome::Created)
 }
@@ -355,7 +355,7 @@ async fn delete(tx: &mut Tx, app: AppId, user: UserId, event: &Event) -> Result<
     if tx.first(DELETE, values![user, app]).await?.is_none() {
         return Ok(None);
     }
-    groups::remove_user(tx, user).await?;
+    members::remove_user(tx, user).await?;
     events::write(tx, event)?;
     Ok(Some(ended))
 }

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, FieldError, Problem, Result};
 use crate::events::{Event, EventKind};
 use crate::ids::GroupId;
 use crate::ports::Draw;
+use crate::time::Timestamp;
 use crate::users::manage::taken;
 use crate::users::profile::{merge, size};
 
@@ -104,6 +105,25 @@ pub(crate) fn right(caller: &Caller, scope: &str) -> Result<Right> {
     }
 }
 
+/// The group that a caller wants made.
+fn new_group(caller: &Caller, command: NewGroup, id: GroupId, now: Timestamp) -> Result<Group> {
+    let group = Group {
+        id,
+        app: caller.app.id,
+        name: command.name,
+        admission: command.admission,
+        status: command.status,
+        external_id: command.external_id,
+        attributes: command.attributes,
+        created_at: now,
+        updated_at: now,
+        created_by: caller.actor(),
+        updated_by: caller.actor(),
+        version: 0,
+    };
+    ChangeGroup::default().apply(&group).map_err(Error::invalid_fields)
+}
+
 impl Engine {
     /// Makes a group. A user who makes one is its first member and owner.
     ///
@@ -119,21 +139,7 @@ impl Engine {
         let now = self.clock.now();
         let mut draw = Draw::new(self.entropy.as_ref(), now)?;
         let id = draw.group_id();
-        let group = Group {
-            id,
-            app: caller.app.id,
-            name: command.name,
-            admission: command.admission,
-            status: command.status,
-            external_id: command.external_id,
-            attributes: command.attributes,
-            created_at: now,
-            updated_at: now,
-            created_by: caller.actor(),
-            updated_by: caller.actor(),
-            version: 0,
-        };
-        let group = ChangeGroup::default().apply(&group).map_err(Error::invalid_fields)?;
+        let group = new_group(caller, command, id, now)?;
         let founder = founder.map(|user| Member {
             id: draw.member_id(),
             group: id,
@@ -169,6 +175,22 @@ impl Engine {
             // Perhaps by another import at the same moment.
             Err(error) => there().await?.map(|there| (there, false)).ok_or(error),
         }
+    }
+
+    /// What [`Engine::import_group`] would do, without doing it: whether it would make one.
+    ///
+    /// # Errors
+    /// As [`Engine::create_group`].
+    pub async fn check_group_import(&self, caller: &Caller, command: NewGroup) -> Result<bool> {
+        caller.require("group:create")?;
+        if let Some(id) = &command.external_id
+            && self.store.find_group(caller.app.id, GroupRef::External(id.clone())).await?.is_some()
+        {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let id = Draw::new(self.entropy.as_ref(), now)?.group_id();
+        new_group(caller, command, id, now).map(|_| true)
     }
 
     /// The group.

@@ -173,16 +173,23 @@ impl Engine {
     pub async fn open_link(&self, context: &RequestContext, token: &str, browser: &BrowserProof) -> Result<OpenedLink> {
         let now = self.clock.now();
         let found = self.find_by_token(token).await?;
-        let mut opened = self.judge(&found, browser, now);
+        let opened = self.judge(&found, browser, now);
+        self.note_opening(context, &found, opened, now).await
+    }
+
+    /// Records that a link was opened.
+    pub(crate) async fn note_opening(
+        &self,
+        context: &RequestContext,
+        found: &Found,
+        mut opened: OpenedLink,
+        now: Timestamp,
+    ) -> Result<OpenedLink> {
         let caller = Caller::anonymous(Arc::clone(&found.app), context.clone());
         if let Some(link) = &found.link {
             opened.handoff = self.handed_to(link).await?;
-            let mut draw = Draw::new(self.entropy.as_ref(), now)?;
-            let device = context.user_agent.as_deref().map(crate::device::describe_any).unwrap_or_else(|| "unknown".to_owned());
-            let mut event = Event::new(EventKind::LinkOpened, &caller, &mut draw, now).link(link.id).with("by", device);
-            if let MayDo::Nothing(reason) = opened.may {
-                event = event.with("refused", reason.code());
-            }
+            let refused = if let MayDo::Nothing(reason) = opened.may { Some(reason) } else { None };
+            let event = opening(&caller, link, refused, &mut Draw::new(self.entropy.as_ref(), now)?, now);
             self.store.append_opened(event, Self::MOST_OPENINGS).await?;
         } else {
             self.count_attempt(&caller).await?;
@@ -258,5 +265,16 @@ impl Engine {
         let Some(redeemer) = &link.redeemer else { return false };
         let same = |digest: &Vec<u8>| crate::secret::equal(digest, redeemer);
         link.redeemed_at.is_some() && self.redeemer_digests(browser).iter().any(same)
+    }
+}
+
+/// That a link was opened, by what, and why nothing can come of it.
+pub(crate) fn opening(caller: &Caller, link: &Link, refused: Option<DeadReason>, draw: &mut Draw, now: Timestamp) -> Event {
+    let agent = caller.context.user_agent.as_deref();
+    let device = agent.map(crate::device::describe_any).unwrap_or_else(|| "unknown".to_owned());
+    let event = Event::new(EventKind::LinkOpened, caller, draw, now).link(link.id).with("by", device);
+    match refused {
+        Some(reason) => event.with("refused", reason.code()),
+        None => event,
     }
 }

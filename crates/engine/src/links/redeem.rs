@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::open::{BrowserProof, DeadReason, Found, MayDo};
+use super::open::{BrowserProof, DeadReason, Found, MayDo, OpenedLink, opening};
 use super::store::{CodeOutcome, LinkKey, RedeemEvents, RedeemLink, RedeemOutcome, RedeemPlan, TryCode};
 use super::{Handover, Link};
 use crate::Engine;
@@ -95,6 +95,24 @@ struct Replay {
     refresh: Option<String>,
 }
 
+/// What became of going to a link.
+#[derive(Debug)]
+pub enum Visit {
+    /// Opening was enough.
+    Redeemed(Redemption),
+    /// It was not; nothing changed.
+    Opened(Box<OpenedLink>),
+}
+
+/// What is besides.
+#[derive(Clone, Copy, Default)]
+struct How {
+    /// Only if it was approved elsewhere.
+    must_be_approved: bool,
+    /// Opening it is what redeems it.
+    by_opening: bool,
+}
+
 struct Prepared {
     redeem: RedeemLink,
     tokens: SessionTokens,
@@ -125,9 +143,40 @@ impl Engine {
             }
         };
         let Some(link) = found.link.as_ref().filter(|_| allowed) else { return Ok(Redemption::ProveElsewhere) };
-        let prepared = self.prepare(&caller, link, LinkKey::Hash(link.hash), Method::Link, browser, false, now)?;
+        self.redeem_found(&caller, &found, link, browser, false, now).await
+    }
+
+    async fn redeem_found(
+        &self,
+        caller: &Caller,
+        found: &Found,
+        link: &Link,
+        browser: &BrowserProof,
+        by_opening: bool,
+        now: Timestamp,
+    ) -> Result<Redemption> {
+        let key = LinkKey::Hash(link.hash);
+        let prepared = self.prepare(caller, link, key, Method::Link, browser, How { by_opening, ..How::default() }, now)?;
         let outcome = self.store.redeem_link(prepared.redeem).await?;
-        self.settle(&caller, &found, link, prepared.tokens, outcome, browser, now).await
+        self.settle(caller, found, link, prepared.tokens, outcome, browser, now).await
+    }
+
+    /// A browser goes to a link: where opening is enough, that redeems it, in one transaction with the note that it was opened; else as [`Engine::open_link`].
+    ///
+    /// # Errors
+    /// `RateLimited`, `Unavailable`; a dead or unknown link is an answer, not an error.
+    pub async fn visit_link(&self, context: &RequestContext, token: &str, browser: &BrowserProof) -> Result<Visit> {
+        let now = self.clock.now();
+        let found = self.find_by_token(token).await?;
+        let opened = self.judge(&found, browser, now);
+        match found.link.as_ref().filter(|_| opened.may == MayDo::RedeemAtOnce) {
+            Some(link) => {
+                let caller = Caller::anonymous(Arc::clone(&found.app), context.clone());
+                let redemption = self.redeem_found(&caller, &found, link, browser, true, now).await?;
+                Ok(Visit::Redeemed(redemption))
+            }
+            None => self.note_opening(context, &found, opened, now).await.map(|opened| Visit::Opened(Box::new(opened))),
+        }
     }
 
     /// Redeems by code, for the requester who waits (`browser.requester`) or for whoever holds the link's token.
@@ -156,7 +205,7 @@ impl Engine {
         let Some(link) = found.link.as_ref().filter(|link| !link.leads_nowhere(&found.app)) else {
             return self.not_live(&caller, &found, found.link.as_ref(), browser, now).await;
         };
-        let prepared = self.prepare(&caller, link, LinkKey::Id(link.id), Method::Code, browser, false, now)?;
+        let prepared = self.prepare(&caller, link, LinkKey::Id(link.id), Method::Code, browser, How::default(), now)?;
         let mut draw = Draw::new(self.entropy.as_ref(), now)?;
         let attempt = TryCode {
             expected: self.keys.code_hash(link.id, &digits),
@@ -186,7 +235,8 @@ impl Engine {
         if link.redeemed_at.is_none() && link.approved_at.is_none() {
             return Ok(Redemption::NotApproved);
         }
-        let prepared = self.prepare(&caller, link, LinkKey::Id(link.id), Method::Link, browser, true, now)?;
+        let how = How { must_be_approved: true, ..How::default() };
+        let prepared = self.prepare(&caller, link, LinkKey::Id(link.id), Method::Link, browser, how, now)?;
         let outcome = self.store.redeem_link(prepared.redeem).await?;
         self.settle(&caller, &found, link, prepared.tokens, outcome, browser, now).await
     }
@@ -211,7 +261,7 @@ impl Engine {
         key: LinkKey,
         method: Method,
         browser: &BrowserProof,
-        must_be_approved: bool,
+        how: How,
         now: Timestamp,
     ) -> Result<Prepared> {
         let app = &caller.app;
@@ -238,9 +288,11 @@ impl Engine {
             }
             None => None,
         };
-        let mut event = |kind| Event::new(kind, caller, &mut draw, now).link(link.id);
         // In the order in which they happen.
+        let opened = how.by_opening.then(|| opening(caller, link, None, &mut draw, now));
+        let mut event = |kind| Event::new(kind, caller, &mut draw, now).link(link.id);
         let events = RedeemEvents {
+            opened,
             redeemed: event(EventKind::LinkRedeemed).with("by", if method == Method::Code { "code" } else { "link" }),
             user_created: event(EventKind::UserCreated),
             address_verified: event(EventKind::AddressVerified),
@@ -268,7 +320,7 @@ impl Engine {
                 })
             }),
             pending_links: app.settings.pending_links,
-            must_be_approved,
+            must_be_approved: how.must_be_approved,
             redeemer,
             replay,
             session,

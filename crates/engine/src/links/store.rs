@@ -126,6 +126,8 @@ pub struct RedeemPlan {
 /// The events of a redemption.
 #[derive(Clone, Debug)]
 pub struct RedeemEvents {
+    /// Opening it was what redeemed it.
+    pub opened: Option<Event>,
     /// Always.
     pub redeemed: Event,
     /// Always.

@@ -10,7 +10,7 @@ use passlink_engine::caller::RequestContext;
 use passlink_engine::links::Handover;
 use passlink_engine::links::elsewhere::Approval;
 use passlink_engine::links::open::{DeadReason, MayDo, OpenedLink};
-use passlink_engine::links::redeem::{CodeFor, Redeemed, Redemption, Right};
+use passlink_engine::links::redeem::{CodeFor, Redeemed, Redemption, Right, Visit};
 use passlink_engine::links::wait::Again;
 use passlink_engine::redirects::RedirectTarget;
 use passlink_engine::time::{Lifetime, Timestamp};
@@ -45,15 +45,20 @@ pub(super) async fn open(
 ) -> Response {
     let browser = web.browser(&headers);
     let answer = async {
-        let opened = web.engine.open_link(&context, &token, &browser).await?;
-        if opened.may == MayDo::RedeemAtOnce && method == Method::GET && is_navigation(&headers) {
-            let redemption = web.engine.redeem_link(&context, &token, &browser, Right::Opened).await?;
-            if let Some(settled) = settle(&web, &headers, &token, redemption).await? {
-                return Ok(settled);
+        let visit = match method == Method::GET && is_navigation(&headers) {
+            true => web.engine.visit_link(&context, &token, &browser).await?,
+            false => Visit::Opened(Box::new(web.engine.open_link(&context, &token, &browser).await?)),
+        };
+        let opened = match visit {
+            Visit::Opened(opened) => *opened,
+            Visit::Redeemed(redemption) => {
+                if let Some(settled) = settle(&web, &headers, &token, redemption).await? {
+                    return Ok(settled);
+                }
+                let opened = web.engine.open_link(&context, &token, &browser).await?;
+                return show(&web, &headers, &token, &opened, None);
             }
-            let opened = web.engine.open_link(&context, &token, &browser).await?;
-            return show(&web, &headers, &token, &opened, None);
-        }
+        };
         if let (MayDo::Nothing(_), Opening::Immediate, Some(target)) = (opened.may, opened.app.settings.opening, &opened.redirect)
         {
             return Ok(redirect(&handover::refusal(target), []));

@@ -2,11 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use passlink_engine::apps::manage::SaveClient;
 use passlink_engine::apps::{AppSettings, Opening};
-use passlink_engine::caller::{RequestContext, Scopes};
+use passlink_engine::caller::Scopes;
 use passlink_engine::redirects::LandingUrl;
-use passlink_engine::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Kind, TestApp};
@@ -26,14 +24,7 @@ impl World {
             change(&mut setup.app);
         })
         .await;
-        let client = SaveClient {
-            client_id: Some("project-test-1".to_owned()),
-            client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-            scopes: Scopes::parse(Scopes::ALL),
-            label: None,
-            expires_at: None,
-        };
-        app.engine.save_client(&app.engine.operator(&RequestContext::default(), "example").unwrap(), client).await.unwrap();
+        app.save_client("example", "project-test-1", Scopes::ALL).await;
         Self { app, basic: format!("Basic {}", STANDARD.encode("project-test-1:secret-test-0123456789")) }
     }
 

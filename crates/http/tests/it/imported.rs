@@ -2,11 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use passlink_engine::apps::manage::SaveClient;
-use passlink_engine::caller::{RequestContext, Scopes};
+use passlink_engine::caller::RequestContext;
 use passlink_engine::groups::manage::NewGroup;
 use passlink_engine::phone_number::PhoneNumber;
-use passlink_engine::secret::Secret;
 use passlink_engine::users::import::ImportedUser;
 use passlink_engine::users::{Address, ExternalId};
 use serde_json::{Value, json};
@@ -20,14 +18,7 @@ async fn an_imported_user_is_found_and_shown_by_the_old_id() {
     let app = TestApp::new().await;
     let operator = app.engine.operator(&RequestContext::default(), &app.app().name).unwrap();
     let project = "project-live-11111111-1111-4111-8111-111111111111";
-    let client = SaveClient {
-        client_id: Some(project.to_owned()),
-        client_secret: Some(Secret::new("secret-live-0123456789".to_owned())),
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", project, "*").await;
     let person = ImportedUser {
         id: Some(UUID.parse().unwrap()),
         addresses: vec![(Address::Email("ada@example.com".parse().unwrap()), true)],
@@ -35,7 +26,7 @@ async fn an_imported_user_is_found_and_shown_by_the_old_id() {
         ..ImportedUser::default()
     };
     app.engine.import_user(&operator, person).await.unwrap();
-    let auth = format!("Basic {}", STANDARD.encode(format!("{project}:secret-live-0123456789")));
+    let auth = format!("Basic {}", STANDARD.encode(format!("{project}:secret-test-0123456789")));
     let call = async |method: &str, path: &str, body: Value| {
         let headers = [("authorization", auth.as_str()), ("content-type", "application/json")];
         let answer = app.anonymous(method, path, &headers, body.to_string()).await;
@@ -73,14 +64,7 @@ const OLD: &str = "user_fmpsrdqfcqzyicf3msor42e8";
 async fn somebody_from_rownd_signs_in_as_who_they_were() {
     let app = TestApp::with(|setup| setup.app.default_redirect_url = Some("https://app.example.com/".to_owned())).await;
     let operator = app.engine.operator(&RequestContext::default(), &app.app().name).unwrap();
-    let client = SaveClient {
-        client_id: Some("key_shop".to_owned()),
-        client_secret: Some(Secret::new("ras_0123456789abcdef0123456789abcdef".to_owned())),
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", "key_shop", "*").await;
     let new = NewGroup { name: "Team".to_owned(), external_id: Some("group_old".to_owned()), ..NewGroup::default() };
     let (group, is_new) = app.engine.import_group(&operator, new.clone()).await.unwrap();
     assert!(is_new && app.engine.import_group(&operator, new).await.unwrap() == (group, false));
@@ -105,7 +89,7 @@ async fn somebody_from_rownd_signs_in_as_who_they_were() {
     let call = async |method: &str, path: &str, body: Value| {
         let headers = [
             ("x-rownd-app-key", "key_shop"),
-            ("x-rownd-app-secret", "ras_0123456789abcdef0123456789abcdef"),
+            ("x-rownd-app-secret", "secret-test-0123456789"),
             ("content-type", "application/json"),
             ("user-agent", "Rownd SDK for tests"),
         ];

@@ -23,9 +23,6 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use passlink_engine::apps::Opening;
-use passlink_engine::apps::manage::SaveClient;
-use passlink_engine::caller::{RequestContext, Scopes};
-use passlink_engine::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::support::{Kind, TestApp};
@@ -47,19 +44,9 @@ fn every_case_that_the_table_names_is_there() {
 #[tokio::test]
 async fn a_browser_carries_the_session_home() {
     let app = TestApp::with(|setup| setup.app.opening = Opening::Immediate).await;
-    let client = SaveClient {
-        client_id: Some("key_shop".to_owned()),
-        client_secret: Some(Secret::new("ras_0123456789abcdef0123456789abcdef".to_owned())),
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&app.engine.operator(&RequestContext::default(), &app.app().name).unwrap(), client).await.unwrap();
-    let headers = [
-        ("x-rownd-app-key", "key_shop"),
-        ("x-rownd-app-secret", "ras_0123456789abcdef0123456789abcdef"),
-        ("content-type", "application/json"),
-    ];
+    app.save_client("example", "key_shop", "*").await;
+    let headers =
+        [("x-rownd-app-key", "key_shop"), ("x-rownd-app-secret", "secret-test-0123456789"), ("content-type", "application/json")];
     for (number, user) in ["__default__", "a", "ab", "abc", "a|b", "a+b@c", "__uuid__", "__objectid__"].into_iter().enumerate() {
         let body = json!({
             "user_id": user, "data": {"email": format!("a{number}@example.com")}, "redirect_url": "https://app.example.com/x?a=1"
@@ -112,15 +99,7 @@ async fn links_do_not_open_where_the_dialect_is_off() {
         setup.app.default_redirect_url = Some("https://app.example.com/in".to_owned());
     })
     .await;
-    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
-    let client = SaveClient {
-        client_id: Some("key_1".to_owned()),
-        client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", "key_1", "*").await;
     let headers =
         [("x-rownd-app-key", "key_1"), ("x-rownd-app-secret", "secret-test-0123456789"), ("content-type", "application/json")];
     let body = json!({"data": {"email": "ada@example.com"}});
@@ -140,15 +119,7 @@ async fn sec_16_a_challenge_opened_elsewhere_repeats_no_secret() {
         setup.app.default_redirect_url = Some("https://app.example.com/in".to_owned());
     })
     .await;
-    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
-    let client = SaveClient {
-        client_id: Some("key_1".to_owned()),
-        client_secret: None,
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", "key_1", "*").await;
     let headers = [("x-rownd-app-key", "key_1"), ("content-type", "application/json")];
     let body = json!({"email": "ada@example.com", "return_url": "/in", "show_number": true});
     assert_eq!(app.anonymous("POST", "/hub/auth/init", &headers, body.to_string()).await.status, 200);

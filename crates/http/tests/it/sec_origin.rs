@@ -78,15 +78,7 @@ async fn sec_23_no_header_influences_the_links_of_any_dialect() {
         setup.app.page_for_client_links = true;
     })
     .await;
-    let operator = app.engine.operator(&passlink_engine::caller::RequestContext::default(), "example").unwrap();
-    let client = passlink_engine::apps::manage::SaveClient {
-        client_id: Some("project-test-1".to_owned()),
-        client_secret: Some(passlink_engine::secret::Secret::new("secret-test-0123456789".to_owned())),
-        scopes: passlink_engine::caller::Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", "project-test-1", "*").await;
     let basic = format!("Basic {}", STANDARD.encode("project-test-1:secret-test-0123456789"));
     let form = [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let token = app.anonymous("POST", "/v0/auth/token", &form, "").await.json();

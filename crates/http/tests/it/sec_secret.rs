@@ -2,9 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use passlink_engine::apps::manage::SaveClient;
-use passlink_engine::caller::{RequestContext, Scopes};
-use passlink_engine::secret::{Secret, Token, TokenKind};
+use passlink_engine::secret::{Token, TokenKind};
 use passlink_engine::time::Timestamp;
 use serde_json::json;
 
@@ -164,15 +162,7 @@ async fn sec_31_known_and_unknown_addresses_get_the_same_answer() {
 #[tokio::test]
 async fn sec_02_a_short_link_signs_in_at_no_door() {
     let app = TestApp::dev().await;
-    let operator = app.engine.operator(&RequestContext::default(), "example").unwrap();
-    let client = SaveClient {
-        client_id: Some("project-test-1".to_owned()),
-        client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-        scopes: Scopes::parse("*"),
-        label: None,
-        expires_at: None,
-    };
-    app.engine.save_client(&operator, client).await.unwrap();
+    app.save_client("example", "project-test-1", "*").await;
     let key = [
         ("x-rownd-app-key", "project-test-1"),
         ("x-rownd-app-secret", "secret-test-0123456789"),

@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passlink_engine::apps::AppSettings;
-use passlink_engine::apps::manage::SaveClient;
-use passlink_engine::caller::{RequestContext, Scopes};
-use passlink_engine::secret::Secret;
+use passlink_engine::caller::Scopes;
 use rusqlite::types::Value as Cell;
 use serde_json::{Value, json};
 
@@ -38,15 +36,7 @@ const SECRET: &str = "secret-test-0123456789";
 impl Tenant {
     /// An app in which every kind of thing is there, with `name` in all its values.
     async fn new(app: &TestApp, app_name: &str, name: &'static str, key: &'static str) -> Self {
-        let context = RequestContext::default();
-        let client = SaveClient {
-            client_id: Some(key.to_owned()),
-            client_secret: Some(Secret::new(SECRET.to_owned())),
-            scopes: Scopes::parse(Scopes::ALL),
-            label: None,
-            expires_at: None,
-        };
-        app.engine.save_client(&app.engine.operator(&context, app_name).unwrap(), client).await.unwrap();
+        app.save_client(app_name, key, Scopes::ALL).await;
         let mut made = Self { key, ids: BTreeMap::new(), secrets: Vec::new(), token: String::new() };
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let config = made.must(app, App, "GET", "/hub/app-config", Value::Null).await;

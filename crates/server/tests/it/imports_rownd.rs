@@ -71,6 +71,8 @@ async fn ten_thousand_people_come_over(database: Database) {
     let (code, told, report) = place.run(&file, &["--dry-run"]);
     assert_eq!((code, counts(&report)), (3, [PEOPLE + 1, PEOPLE, 0, 1]), "{told}");
     assert_eq!((place.users().await, place.database.number("SELECT count(*) FROM groups").await), (0, 0));
+    assert_eq!((&report["groups"], &report["memberships"]), (&json!(GROUPS), &json!(PEOPLE / 5)), "{told}");
+    assert!(told.contains("groups would be made"), "{told}");
 
     let start = Instant::now();
     let (code, told, report) = place.run(&file, &[]);
@@ -157,10 +159,13 @@ async fn arrays_are_read_and_what_does_not_fit_is_skipped(database: Database) {
     wrong["data"]["first_name"] = json!(5);
     let mut many = person(30_005);
     many["groups"][0]["member"]["roles"] = json!(["x".repeat(65)]);
-    let file = place.file("wrong.ndjson", &format!("{other}\n{wrong}\n{many}\n"));
+    let mut named = person(30_010);
+    named["groups"][0]["group"]["id"] = json!("group_nameless");
+    named["groups"][0]["group"]["name"] = json!("");
+    let file = place.file("wrong.ndjson", &format!("{other}\n{wrong}\n{many}\n{named}\n"));
     for arguments in [&["--dry-run"][..], &[]] {
         let (code, told, report) = place.run(&file, arguments);
-        assert_eq!((code, counts(&report)), (3, [3, 0, 0, 3]), "{told}");
+        assert_eq!((code, counts(&report)), (3, [4, 0, 0, 4]), "{told}");
         assert!(told.contains("email belongs to another user"), "{told}");
         assert!(told.contains("first_name must be a string"), "{told}");
         assert!(told.contains("roles"), "{told}");

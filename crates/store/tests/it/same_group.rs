@@ -72,6 +72,7 @@ fn prepared(world: &World, token: &str, to: &str) -> RedeemLink {
         session_lifetime: None,
         sign_up_open: true,
         events: RedeemEvents {
+            opened: None,
             redeemed: event(EventKind::LinkRedeemed),
             session_started: event(EventKind::SessionStarted),
             user_created: event(EventKind::UserCreated),

@@ -39,14 +39,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use passlink_engine::apps::manage::SaveClient;
 use passlink_engine::apps::{AppSettings, Opening, TokenExpiry};
-use passlink_engine::caller::{RequestContext, Scopes};
+use passlink_engine::caller::RequestContext;
 use passlink_engine::groups::GroupStatus;
 use passlink_engine::groups::manage::NewGroup;
 use passlink_engine::limits::Limit;
 use passlink_engine::redirects::{AllowedOrigin, LandingUrl};
-use passlink_engine::secret::Secret;
 use passlink_engine::time::Lifetime;
 
 use crate::support::{Kind, TestApp, request, strict_settings};
@@ -102,15 +100,7 @@ async fn clients(app: &TestApp) -> Bound {
         ("live_", own.as_str(), "project-live-00000000-0000-4000-8000-000000000004", "*"),
         ("plain_", own.as_str(), "client_00000000000000000000000000000005", "*"),
     ] {
-        let operator = app.engine.operator(&RequestContext::default(), app_name).unwrap();
-        let client = SaveClient {
-            client_id: Some(project.to_owned()),
-            client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-            scopes: Scopes::parse(scopes),
-            label: None,
-            expires_at: None,
-        };
-        app.engine.save_client(&operator, client).await.unwrap();
+        app.save_client(app_name, project, scopes).await;
         let basic = STANDARD.encode(format!("{project}:secret-test-0123456789"));
         bound.insert(format!("{name}auth"), format!("Basic {basic}"));
         bound.insert(format!("{name}project"), project.to_owned());

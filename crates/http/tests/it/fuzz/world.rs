@@ -5,13 +5,11 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use passlink_engine::apps::manage::SaveClient;
 use passlink_engine::apps::{AppSettings, Opening};
 use passlink_engine::caller::{RequestContext, Scopes};
 use passlink_engine::limits::Limit;
 use passlink_engine::messages::inbox::INBOX;
 use passlink_engine::redirects::LandingUrl;
-use passlink_engine::secret::Secret;
 use passlink_engine::time::Lifetime;
 use rusqlite::types::Value;
 use serde_json::json;
@@ -100,14 +98,7 @@ impl Project {
             ..crate::support::settings()
         };
         app.engine.save_app(&context, "shop", settings).await.unwrap();
-        let client = SaveClient {
-            client_id: Some("project-test-1".to_owned()),
-            client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-            scopes: Scopes::parse(Scopes::ALL),
-            label: None,
-            expires_at: None,
-        };
-        app.engine.save_client(&app.engine.operator(&context, "shop").unwrap(), client).await.unwrap();
+        app.save_client("shop", "project-test-1", Scopes::ALL).await;
         let basic = format!("Basic {}", STANDARD.encode("project-test-1:secret-test-0123456789"));
         let call = async |path: &str, body: serde_json::Value| {
             let headers = [("authorization", basic.as_str()), ("content-type", "application/json")];
@@ -160,15 +151,7 @@ pub struct Machine {
 
 impl Machine {
     async fn new(app: &TestApp) -> Self {
-        let client = SaveClient {
-            client_id: Some("machine-1".to_owned()),
-            client_secret: Some(Secret::new("secret-test-0123456789".to_owned())),
-            scopes: Scopes::parse(Scopes::ALL),
-            label: None,
-            expires_at: None,
-        };
-        let operator = app.engine.operator(&RequestContext::default(), &app.app().name).unwrap();
-        app.engine.save_client(&operator, client).await.unwrap();
+        app.save_client("example", "machine-1", Scopes::ALL).await;
         let basic = format!("Basic {}", STANDARD.encode("machine-1:secret-test-0123456789"));
         let form = [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded")];
         let token = app.anonymous("POST", "/v0/auth/token", &form, "").await.json();

@@ -11,13 +11,15 @@ use std::sync::{Arc, OnceLock, Weak};
 use axum::Router;
 use axum::body::Body;
 use http::Request;
+use passlink_engine::apps::manage::SaveClient;
 use passlink_engine::apps::{App, AppSettings};
-use passlink_engine::caller::RequestContext;
+use passlink_engine::caller::{RequestContext, Scopes};
 use passlink_engine::keys::ServerKeys;
 use passlink_engine::limits::Limit;
 use passlink_engine::messages::sender::Sender;
 use passlink_engine::messages::templates::Templates;
 use passlink_engine::redirects::{AllowedOrigin, Origin};
+use passlink_engine::secret::Secret;
 use passlink_engine::time::Lifetime;
 use passlink_engine::{Engine, EngineSettings, Parts};
 use passlink_http::{HttpSettings, Mounted, Peer};
@@ -66,6 +68,9 @@ pub fn strict_settings() -> AppSettings {
         ..AppSettings::default()
     }
 }
+
+/// The secret of every client.
+pub const CLIENT_SECRET: &str = "secret-test-0123456789";
 
 /// Settings without limits to speak of.
 pub fn settings() -> AppSettings {
@@ -169,6 +174,18 @@ impl TestApp {
             wake: Arc::new(|| {}),
         });
         Arc::new(engine.await.unwrap())
+    }
+
+    /// Gives an app a client with [`CLIENT_SECRET`].
+    pub async fn save_client(&self, app: &str, id: &str, scopes: &str) {
+        let client = SaveClient {
+            client_id: Some(id.to_owned()),
+            client_secret: Some(Secret::new(CLIENT_SECRET.to_owned())),
+            scopes: Scopes::parse(scopes),
+            label: None,
+            expires_at: None,
+        };
+        self.engine.save_client(&self.engine.operator(&RequestContext::default(), app).unwrap(), client).await.unwrap();
     }
 
     /// The default app as it is now.

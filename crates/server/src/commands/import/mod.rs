@@ -212,7 +212,10 @@ impl Groups {
         for membership in wanted {
             let group = match self.0.get(&membership.group) {
                 Some(known) => *known,
-                None if report.dry_run => GroupId::from_uuid(Default::default()),
+                None if report.dry_run => {
+                    report.groups += u64::from(engine.check_group_import(caller, membership.new).await?);
+                    GroupId::from_uuid(Default::default())
+                }
                 None => {
                     let (group, is_new) = engine.import_group(caller, membership.new).await?;
                     report.groups += u64::from(is_new);

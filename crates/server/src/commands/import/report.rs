@@ -134,7 +134,11 @@ impl Report {
         ] {
             writeln!(out, "{count:>9}  {what}")?;
         }
-        for (count, what) in [(self.groups, "groups made"), (self.memberships, "memberships made")] {
+        let [groups, memberships] = match self.dry_run {
+            true => ["groups would be made", "memberships would be made"],
+            false => ["groups made", "memberships made"],
+        };
+        for (count, what) in [(self.groups, groups), (self.memberships, memberships)] {
             if count > 0 {
                 writeln!(out, "{count:>9}  {what}")?;
             }
