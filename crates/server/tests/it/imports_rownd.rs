@@ -1,14 +1,14 @@
 //! `passlink import rownd`, as an operator runs it, with the real binary on both databases.
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
+use crate::fleet::both;
 use crate::fleet::database::Database;
 use crate::imports::{PEOPLE, Place, counts, place};
 
 const GROUPS: u64 = 50;
+
+both!(ten_thousand_people_come_over, a_killed_import_goes_on, arrays_are_read_and_what_does_not_fit_is_skipped);
 
 fn old_id(number: u64) -> String {
     format!("user_{:024x}", u128::from(number) + (10 << 92))
@@ -74,10 +74,9 @@ async fn ten_thousand_people_come_over(database: Database) {
     assert_eq!((&report["groups"], &report["memberships"]), (&json!(GROUPS), &json!(PEOPLE / 5)), "{told}");
     assert!(told.contains("groups would be made"), "{told}");
 
-    let start = Instant::now();
     let (code, told, report) = place.run(&file, &[]);
     assert_eq!((code, counts(&report)), (3, [PEOPLE + 1, PEOPLE, 0, 1]), "{told}");
-    assert!(start.elapsed() < Duration::from_secs(60), "their writes share no syncs: {:?}", start.elapsed());
+    place.shared_commits().await;
     place.rownd_is_whole().await;
     assert_eq!(
         (&report["skipped_users"][0]["user_id"], &report["skipped_users"][0]["line"]),
@@ -122,14 +121,7 @@ async fn a_killed_import_goes_on(database: Database) {
     let file = place.file("users.ndjson", &lines(0..PEOPLE));
     let mut deaths = Vec::new();
     for wanted in [200, 3000] {
-        let mut child = place.import(&file, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
-        let start = Instant::now();
-        while place.users().await < wanted {
-            assert!(start.elapsed() < Duration::from_secs(60), "it does not get on");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        child.kill().expect("a child");
-        child.wait().expect("a child");
+        place.dies(&file, wanted).await;
         place.rownd_is_whole().await;
         deaths.push(place.users().await);
     }
@@ -171,34 +163,4 @@ async fn arrays_are_read_and_what_does_not_fit_is_skipped(database: Database) {
         assert!(told.contains("roles"), "{told}");
     }
     assert_eq!(place.users().await, 5);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sqlite_ten_thousand_people_come_over() {
-    ten_thousand_people_come_over(Database::sqlite()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_ten_thousand_people_come_over() {
-    ten_thousand_people_come_over(Database::postgres().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sqlite_a_killed_import_goes_on() {
-    a_killed_import_goes_on(Database::sqlite()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_a_killed_import_goes_on() {
-    a_killed_import_goes_on(Database::postgres().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sqlite_arrays_are_read_and_what_does_not_fit_is_skipped() {
-    arrays_are_read_and_what_does_not_fit_is_skipped(Database::sqlite()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn postgres_arrays_are_read_and_what_does_not_fit_is_skipped() {
-    arrays_are_read_and_what_does_not_fit_is_skipped(Database::postgres().await).await;
 }
